@@ -1,0 +1,84 @@
+# Anchors. `make` shows the commands; each one makes its own environment first.
+
+PYTHON       ?= python3
+PROFILE      ?= laptop
+JOBS         ?= 2
+TORCH_INDEX  ?=
+VENV         := .venv
+RUN          := $(VENV)/bin/python -m anchors
+STAMP        := $(VENV)/.installed
+CHROMIUM     := $(VENV)/.chromium
+
+# A data mirror beside the checkout is used when it is there; see "Data" in the README.
+export ANCHORS_DATA_MIRROR ?= $(wildcard ../shared/data)
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+export PYTHON TORCH_INDEX ID P
+
+.DEFAULT_GOAL := help
+.PHONY: help figures figure tables test check lab list doctor runs gallery refresh picture bench clean distclean
+
+help:  ## show this list
+	@echo "Anchors: a reproducible companion to four papers. Start with: make figures"
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+	@echo "  PROFILE=smoke|laptop|paper   JOBS=2   TORCH_INDEX=<url of another torch wheel index>"
+
+figures: $(STAMP)  ## rebuild every figure and table that changed, then the gallery
+	@$(RUN) figures --profile $(PROFILE) --jobs $(JOBS)
+
+figure: $(STAMP)  ## rebuild one: make figure ID=hashing/fig_topn P="bits=64 ratio=0.1"
+	@test -n "$$ID" || { echo 'error: ID: found nothing; expected the id of a figure. For example make figure ID=hashing/fig_topn; see make list.' >&2; exit 2; }
+	@$(RUN) figures --profile $(PROFILE) --id "$$ID" -P "$$P"
+
+tables: $(STAMP)  ## rebuild the tables only
+	@$(RUN) figures --profile $(PROFILE) --jobs $(JOBS) --tables
+
+test: $(STAMP) $(CHROMIUM)  ## everything: check, figures, notebooks, browser, kill and resume
+	@$(VENV)/bin/ruff check -q . && $(VENV)/bin/ruff format -q --check .
+	@$(VENV)/bin/python -m pytest tests -n 2 --dist loadscope -m "not built"
+	@$(RUN) figures --jobs $(JOBS)
+	@$(VENV)/bin/python -m pytest tests -m built
+
+check: $(STAMP)  ## quick: lint, format, import rules, unit tests
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/python -m pytest tests -q -n 2 --dist loadscope -m "not built and not slow"
+
+lab: $(STAMP)  ## open the notebooks in JupyterLab
+	@$(VENV)/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
+
+list: $(STAMP)  ## every figure: id, cost, status, claim
+	@$(RUN) list --profile $(PROFILE)
+
+doctor: $(STAMP)  ## what works on this machine, and what is missing
+	@$(RUN) doctor
+
+runs: $(STAMP)  ## repeat the recorded runs (long), replacing their logs
+	@$(RUN) runs $(if $(NAME),--name "$(NAME)")
+
+gallery: $(STAMP)  ## write figures/index.html from what is built
+	@$(RUN) gallery --profile $(PROFILE)
+
+refresh: $(STAMP)  ## copy the outputs of built notebooks into notebooks/
+	@$(RUN) refresh
+
+picture: $(STAMP) $(CHROMIUM)  ## photograph the gallery for the README
+	@$(RUN) picture
+
+bench: $(STAMP)  ## speed and memory, side by side, ratios printed
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(VENV)/bin/python $$file || exit 1; done
+
+clean: $(STAMP)  ## remove caches and pages; keep downloads, environment and committed figures
+	@$(RUN) clean
+
+distclean:  ## remove the environment as well
+	rm -rf $(VENV) data/cache
+
+$(STAMP): requirements.lock pyproject.toml
+	@./environment.sh
+
+$(CHROMIUM): $(STAMP)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || { echo "installing Chromium for the browser tests"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+	  || { echo "error: Chromium: found none; expected chromium or google-chrome on the path. Install it (Debian: apt-get install chromium), then make test again." >&2; exit 2; }
+	@touch $(CHROMIUM)

@@ -1,0 +1,104 @@
+"""Results that are computed once: a JSON store keyed on code, parameters and data.
+
+The key of a result holds the hash of the function's module and of all it imports from this package, the versions of
+the numerical libraries, and every argument. Nothing is pickled. Several processes may share the store, and each
+result is on disk as soon as it is computed, so an interrupted grid continues where it stopped.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from anchors.companion.codehash import digest, source_hash
+from anchors.companion.errors import AnchorsError
+from anchors.companion.paths import cache_dir
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "dask", "torch", "transformers")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries whose results enter the figures."""
+    return {"python": sys.version.split()[0], **{name: version(name) for name in LIBRARIES}}
+
+
+def key_of(function: Callable, arguments: dict[str, Any], salt: str = "") -> str:
+    """Return the cache key of ``function(**arguments)``; ``salt`` carries data hashes."""
+    code = source_hash([function.__module__])
+    return digest(function.__module__, function.__qualname__, code, library_versions(), arguments, salt)
+
+
+@cache
+def _store():
+    import sqlite3
+
+    import diskcache
+
+    folder = cache_dir() / "results"
+    try:
+        return diskcache.Cache(str(folder), disk=diskcache.JSONDisk, eviction_policy="none", timeout=60)
+    except (sqlite3.Error, OSError) as error:
+        raise AnchorsError(f"{folder}: cannot be opened ({error}); delete the folder, or set ANCHORS_CACHE") from error
+
+
+def cached(function: Callable[..., Any], salt: str = "", **arguments: Any) -> Any:
+    """Return ``function(**arguments)``, from the store when nothing that it depends on has changed.
+
+    The result must be JSON-able (numbers, strings, lists, dicts); it comes back as JSON gives it.
+    """
+    return _cached(function, arguments, salt, wait=True)[1]
+
+
+def _cached(function: Callable[..., Any], arguments: dict, salt: str, wait: bool) -> tuple[bool, Any]:
+    """Return ``(True, value)``, or ``(False, None)`` when another process is computing it and ``wait`` is False."""
+    from filelock import FileLock, Timeout
+
+    key, store = key_of(function, arguments, salt), _store()
+    hit = store.get(key)
+    if hit is None:
+        try:
+            with FileLock(_locks() / key[:3], timeout=-1 if wait else 0):
+                hit = store.get(key) or _compute(function, arguments, store, key)
+        except Timeout:
+            return False, None
+    return True, hit["value"]
+
+
+def _compute(function: Callable[..., Any], arguments: dict, store: Any, key: str) -> dict:
+    import sqlite3
+
+    hit = {"value": function(**arguments)}
+    try:
+        store.set(key, hit)
+    except (sqlite3.Error, OSError) as error:
+        cure = "free some space or set ANCHORS_CACHE to a writable folder; what is stored already is kept"
+        raise AnchorsError(f"{store.directory}: cannot be written ({error}); {cure}") from error
+    return {"value": json.loads(json.dumps(hit["value"]))}
+
+
+@cache
+def _locks() -> Path:
+    folder = cache_dir() / "locks"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def cached_grid(function: Callable[..., Any], jobs: list[dict], label: str = "", salt: str = "") -> list[Any]:
+    """Return ``[function(**job) for job in jobs]``, each result cached, with a progress line (rate and ETA).
+
+    Two processes with overlapping grids share the work: each first skips what the other is computing.
+    """
+    from anchors.companion.progress import track
+
+    values: dict[int, Any] = {}
+    for number in track(range(len(jobs)), label or function.__name__):
+        done, value = _cached(function, jobs[number], salt, wait=False)
+        if done:
+            values[number] = value
+    for number in set(range(len(jobs))) - set(values):
+        values[number] = cached(function, salt=salt, **jobs[number])
+    return [values[number] for number in range(len(jobs))]

@@ -1,0 +1,172 @@
+"""The commands: figures, list, doctor, gallery, runs, refresh, clean. ``make`` calls them; so can a reader."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+from anchors.companion.errors import AnchorsError
+from anchors.companion.paths import relative
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command and return its exit code; errors a reader can mend are one line on stderr."""
+    args = _parser().parse_args(words)
+    try:
+        return args.run(args)
+    except AnchorsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: what was finished is kept; the same command continues", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m anchors", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, run: Callable, help: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=help)
+        command.set_defaults(run=run)
+        return command
+
+    build = add("figures", figures, "build figures and tables, then the gallery")
+    build.add_argument("--id", action="append", default=[], help="only this notebook (paper/name); may be repeated")
+    build.add_argument("--paper", help="only the notebooks of this paper")
+    build.add_argument("--tables", action="store_true", help="only the tables")
+    build.add_argument("--jobs", type=int, default=2, help="notebooks at a time (default 2)")
+    build.add_argument("--force", action="store_true", help="rebuild what is up to date")
+    build.add_argument("-P", dest="overrides", default="", help='parameters: "bits=64 ratio=0.1"')
+    listing = add("list", list_notebooks, "every figure: id, claim, cost, status")
+    page = add("gallery", gallery, "write the gallery of what is built")
+    for command in (build, listing, page):
+        command.add_argument("--profile", default="laptop", help="smoke | laptop | paper")
+    add("doctor", doctor, "what works on this machine")
+    runs = add("runs", repeat_runs, "repeat the recorded runs, replacing their logs")
+    runs.add_argument("--name", action="append", default=[], help="only this run (paper/name); may be repeated")
+    runs.add_argument("--dry", action="store_true", help="only print the commands")
+    add("refresh", refresh, "copy the outputs of executed notebooks into notebooks/")
+    shot = add("picture", picture, "photograph the gallery for the README (needs Chromium)")
+    shot.add_argument("--out", default="figures/gallery.png")
+    add("clean", clean, "remove cached results, executed copies and pages; keep downloads and committed figures")
+    return parser
+
+
+def figures(args: argparse.Namespace) -> int:
+    """Build the chosen notebooks and the gallery; 1 when one of them failed."""
+    from anchors.companion import report, runner
+    from anchors.companion.params import check_profile, parse_overrides
+
+    check_profile(args.profile)
+    tasks = runner.plan(_chosen(args), args.profile, parse_overrides(args.overrides))
+    start = time.perf_counter()
+    outcomes = runner.build(tasks, jobs=args.jobs, force=args.force, say=lambda text: print(text, flush=True))
+    page = report.write_gallery(args.profile)
+    _summary(outcomes, time.perf_counter() - start)
+    for task in tasks:
+        if args.overrides:
+            print(f"written: {relative(task.stem)}.*")
+    print(f"open {relative(page)}")
+    return 1 if any(outcome.what == "failed" for outcome in outcomes) else 0
+
+
+def _chosen(args: argparse.Namespace) -> list[str]:
+    from anchors.companion.errors import InputError
+    from anchors.companion.notebooks import notebooks
+
+    if args.id:
+        return args.id
+    chosen = [
+        nb.id for nb in notebooks() if (not args.tables or nb.is_table) and args.paper in (None, nb.id.split("/")[0])
+    ]
+    if not chosen:
+        raise InputError("--paper", repr(args.paper), "a paper with notebooks", "See make list.")
+    return chosen
+
+
+def _summary(outcomes: list, seconds: float) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{len(outcomes)} notebooks in {seconds:.1f} s", title_justify="left")
+    for name in ("figure", "result", "time", "expected", "note"):
+        table.add_column(name, justify="right" if name in ("time", "expected") else "left", overflow="fold")
+    for o in sorted(outcomes, key=lambda o: o.id):
+        expected = "" if o.expected is None else f"{o.expected:.0f} s"
+        table.add_row(o.id, o.what, f"{o.seconds:.1f} s", expected, o.note)
+    Console(highlight=False).print(table)
+
+
+def list_notebooks(args: argparse.Namespace) -> int:
+    """Print id, cost, state, status, verdict and claim of every notebook."""
+    from anchors.companion import results, runner
+    from anchors.companion.notebooks import notebooks
+    from anchors.companion.params import check_profile
+
+    for notebook in notebooks():
+        task = runner.Task(notebook, check_profile(args.profile), {})
+        seconds = runner.expected_seconds(task)
+        path = results.figures_root(args.profile) / f"{notebook.id}.json"
+        missing = f"not built: needs {', '.join(notebook.missing)}" if notebook.missing else "not built"
+        result = results.load(path) if path.is_file() else None
+        state = f"{result['verdict']['kind']}; paper's value: {result['status']}" if result else missing
+        cost = "?" if seconds is None else f"{seconds:.0f} s"
+        print(f"{notebook.id:34} {cost:>6}  {state}\n{'':43}{notebook.claim}")
+    return 0
+
+
+def gallery(args: argparse.Namespace) -> int:
+    """Write the gallery of what is built."""
+    from anchors.companion import report
+
+    print(f"open {relative(report.write_gallery(args.profile))}")
+    return 0
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Print what works here."""
+    from anchors.companion.doctor import report
+
+    print(report())
+    return 0
+
+
+def repeat_runs(args: argparse.Namespace) -> int:
+    """Repeat the recorded runs, each by the command in its provenance."""
+    from anchors.companion import recorded
+
+    return recorded.repeat(args.name, dry=args.dry)
+
+
+def refresh(args: argparse.Namespace) -> int:
+    """Copy the outputs of executed notebooks (laptop profile, own parameters) into the committed ones."""
+    from anchors.companion.notebooks import notebooks
+    from anchors.companion.refresh import refresh_outputs
+
+    for notebook in notebooks():
+        print(f"{notebook.id}: {refresh_outputs(notebook)}")
+    return 0
+
+
+def picture(args: argparse.Namespace) -> int:
+    """Photograph the gallery."""
+    from anchors.companion.picture import photograph_gallery
+
+    print(f"written: {relative(photograph_gallery(args.out))}")
+    return 0
+
+
+def clean(args: argparse.Namespace) -> int:
+    """Remove what make can make again; downloads and committed figures stay."""
+    import shutil
+
+    from anchors.companion.paths import cache_dir, figures_dir
+
+    shutil.rmtree(cache_dir())
+    for folder in figures_dir().glob("_*"):
+        shutil.rmtree(folder)
+    for page in [*figures_dir().rglob("*.html"), *figures_dir().rglob("*.pdf")]:
+        page.unlink()
+    print("removed: cache, executed copies, pages, figures of other profiles and parameters")
+    return 0

@@ -1,0 +1,120 @@
+"""The notebooks as data: id, claim, parameters, needs, and the hash of all that their results depend on."""
+
+import json
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from anchors.companion.cache import library_versions
+from anchors.companion.codehash import digest, imports, source_hash, text_hash
+from anchors.companion.datasets import available, fingerprint
+from anchors.companion.errors import InputError
+from anchors.companion.params import Parameter, parse_cell
+from anchors.companion.paths import NOTEBOOKS, PAPERS, relative
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """One ``notebooks/<paper>/<name>.ipynb``; its metadata hold claim, needs and expected seconds per profile."""
+
+    id: str
+    path: Path
+
+    @staticmethod
+    def find(id: str) -> "Notebook":
+        """Return the notebook called ``id`` (``paper/name``); InputError when there is none."""
+        found = {notebook.id: notebook for notebook in notebooks()}
+        if id not in found:
+            near = [name for name in found if id.split("/")[-1] in name] or list(found)
+            raise InputError(
+                "ID", repr(id), "the id of a notebook", f"For example {', '.join(near[:3])}; see make list."
+            )
+        return found[id]
+
+    @cached_property
+    def node(self) -> dict[str, Any]:
+        """The notebook's JSON (nbformat itself costs 1.6 s to import, too much for every kernel)."""
+        try:
+            node = json.loads(self.path.read_text(encoding="utf-8"))
+            for cell in node["cells"]:
+                cell["source"] = "".join(cell["source"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(relative(self.path), f"{error}"[:80], "a version 4 notebook", "Restore it.") from error
+        return node
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """The cells, each with its source as one string."""
+        return self.node["cells"]
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The companion's own metadata: title, claim, needs, expected_seconds."""
+        return self.node["metadata"].get("anchors", {})
+
+    @property
+    def title(self) -> str:
+        """A few words that name the figure."""
+        return self.meta.get("title", self.id)
+
+    @property
+    def claim(self) -> str:
+        """The sentence that the figure tests."""
+        return self.meta.get("claim", "")
+
+    @property
+    def needs(self) -> list[str]:
+        """The registered data sets without which the notebook cannot be built."""
+        return list(self.meta.get("needs", []))
+
+    @property
+    def missing(self) -> list[str]:
+        """The needed data sets that are neither in the cache nor in the mirror."""
+        return [name for name in self.needs if not available(name)]
+
+    def expected(self, profile: str) -> float | None:
+        """Seconds that the notebook took on the reference machine, cold; None when unknown."""
+        return self.meta.get("expected_seconds", {}).get(profile)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the notebook's main result is a table."""
+        return self.path.stem.startswith("tab")
+
+    @cached_property
+    def code(self) -> str:
+        """The source of all code cells, without lines that only IPython understands."""
+        cells = [cell["source"] for cell in self.cells if cell["cell_type"] == "code"]
+        return "\n".join(line for cell in cells for line in cell.splitlines() if not line.startswith(("%", "!")))
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """The parameters that the notebook declares, with their defaults."""
+        for cell in self.cells:
+            if "parameters" in cell["metadata"].get("tags", []):
+                return parse_cell(cell["source"], relative(self.path))
+        raise InputError(relative(self.path), "no cell tagged 'parameters'", "one such cell", "Tag it.")
+
+    def input_hash(self, values: dict[str, Any]) -> str:
+        """Return the hash of everything the results depend on: cells, parameters, package code, data, libraries."""
+        data = {name: fingerprint(name) for name in self.needs if available(name)}
+        return digest(
+            text_hash(self.code), values, source_hash(imports(self.code)), self.logs(), data, library_versions()
+        )
+
+    def logs(self) -> dict[str, str]:
+        """Return the hashes of the recorded logs and published values of the notebook's paper."""
+        from anchors.companion.files import sha256
+        from anchors.companion.paths import PUBLISHED, RUNS
+
+        paper = self.id.split("/")[0]
+        files = [*sorted((RUNS / paper).glob("*")), PUBLISHED / f"{paper}.yml"]
+        return {path.name: sha256(path) for path in files if path.is_file()}
+
+
+@cache
+def notebooks() -> tuple[Notebook, ...]:
+    """Return all notebooks, by paper in the companion's order, then by name."""
+    paths = [path for paper in PAPERS for path in sorted((NOTEBOOKS / paper).glob("[!.]*.ipynb"))]
+    return tuple(Notebook(str(path.relative_to(NOTEBOOKS).with_suffix("")), path) for path in paths)

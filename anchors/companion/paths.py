@@ -1,0 +1,45 @@
+"""Where everything lives, resolved from the repository and never from the working directory."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "data"
+PUBLISHED = DATA / "published"
+RUNS = DATA / "runs"
+NOTEBOOKS = Path(os.environ.get("ANCHORS_NOTEBOOKS", ROOT / "notebooks"))
+PAPERS = ("thought", "rubric", "entity", "hashing")
+
+
+def _folder(variable: str, default: Path) -> Path:
+    """Return the folder named by an environment variable, else ``default``; create it."""
+    path = Path(os.environ.get(variable) or default).expanduser().resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def cache_dir() -> Path:
+    """Return the folder for recomputable results (``$ANCHORS_CACHE`` or ``data/cache``)."""
+    return _folder("ANCHORS_CACHE", DATA / "cache")
+
+
+def downloads_dir() -> Path:
+    """Return the folder for downloaded data sets (``$ANCHORS_DOWNLOADS`` or ``data/downloads``)."""
+    return _folder("ANCHORS_DOWNLOADS", DATA / "downloads")
+
+
+def figures_dir() -> Path:
+    """Return the folder for built figures (``$ANCHORS_FIGURES`` or ``figures``)."""
+    return _folder("ANCHORS_FIGURES", ROOT / "figures")
+
+
+def mirror() -> Path | None:
+    """Return the data mirror named by ``$ANCHORS_DATA_MIRROR``, or None; relative paths count from the repository."""
+    value = os.environ.get("ANCHORS_DATA_MIRROR", "").strip()
+    return (ROOT / Path(value).expanduser()).resolve() if value else None
+
+
+def relative(path: Path) -> str:
+    """Return ``path`` relative to the repository where it lies inside it, for messages without machine paths."""
+    path = Path(path)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

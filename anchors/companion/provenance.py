@@ -1,0 +1,46 @@
+"""Where a number comes from: commit, code, data, versions, device, time."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from anchors.companion.cache import library_versions
+from anchors.companion.codehash import source_hash
+from anchors.companion.paths import ROOT
+
+
+@cache
+def commit() -> str:
+    """Return the short commit, with ``+`` when the package differs from it, or ``none`` outside git."""
+
+    def git(*words: str) -> str:
+        run = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=20, check=False)
+        return run.stdout.strip() if run.returncode == 0 else ""
+
+    head = git("rev-parse", "--short=10", "HEAD")
+    return (head + ("+" if git("status", "--porcelain", "anchors") else "")) if head else "none"
+
+
+def device() -> str:
+    """Return what computes here: cores, and the GPU's name where torch is loaded and sees one."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    gpu = f", {torch.cuda.get_device_name(0)}" if torch is not None and torch.cuda.is_available() else ""
+    return f"{os.cpu_count()} cores, {platform.machine()}{gpu}"
+
+
+def record(modules: list[str], data: dict[str, str], seconds: float | None = None) -> dict[str, Any]:
+    """Return the provenance of a result made by ``modules`` from data sets with these fingerprints."""
+    return {
+        "commit": commit(),
+        "code": source_hash(modules)[:16],
+        "data": {name: value[:16] for name, value in data.items()},
+        "versions": library_versions(),
+        "device": device(),
+        "seconds": None if seconds is None else round(seconds, 2),
+        "created": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }

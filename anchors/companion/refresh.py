@@ -1,0 +1,36 @@
+"""Copies the outputs of an executed notebook into the committed one, so that readers and nbval see them."""
+
+import nbformat
+
+from anchors.companion.files import atomic_write
+from anchors.companion.notebooks import Notebook
+from anchors.companion.runner import Task, is_current
+
+
+def refresh_outputs(notebook: Notebook) -> str:
+    """Take the outputs of the current laptop build over into the notebook; return what was done.
+
+    Cells, tags and metadata of the committed notebook stay; papermill's injected cell and its timings do not enter.
+    """
+    task = Task(notebook, "laptop", {})
+    if not is_current(task):
+        return "not current: build it first"
+    executed = nbformat.read(task.executed, as_version=4)
+    outputs = [c.outputs for c in executed.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)]
+    node = nbformat.read(notebook.path, as_version=4)
+    code = [cell for cell in node.cells if cell.cell_type == "code"]
+    for number, (cell, cell_outputs) in enumerate(zip(code, outputs, strict=True), 1):
+        cell.outputs, cell.execution_count = [_plain(output, number) for output in cell_outputs], number
+    atomic_write(notebook.path, (nbformat.writes(node, indent=1) + "\n").encode())
+    return "refreshed"
+
+
+def _tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _plain(output: nbformat.NotebookNode, number: int) -> nbformat.NotebookNode:
+    """Return the output with the cell's own number, so that an unchanged result gives an unchanged file."""
+    if "execution_count" in output:
+        output["execution_count"] = number
+    return output

@@ -1,0 +1,210 @@
+"""The run of one notebook: what it is, which table it shows, and the files it leaves behind."""
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anchors.companion import provenance
+from anchors.companion.codehash import imports
+from anchors.companion.errors import InputError
+from anchors.companion.files import atomic_write
+from anchors.companion.notebooks import Notebook
+from anchors.companion.params import check_profile
+from anchors.companion.paths import figures_dir, relative
+from anchors.companion.published import paper
+from anchors.companion.stats import Interval
+
+STATUSES = ("match", "differs", "reduced scale", "not attempted", "not available")
+VERDICTS = ("holds", "does not hold", "mixed", "measured")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table *published | measured | n, seeds | 95 % interval | status*."""
+
+    quantity: str
+    measured: float
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 0
+    seeds: int = 0
+    unit: str = ""
+    source: str = "live"  # live | cached | recorded
+    published: float | None = None
+    confidence: str = ""
+    status: str = "not available"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the figure says about its claim: one of :data:`VERDICTS` and one sentence with the numbers."""
+
+    kind: str
+    text: str
+
+    def __post_init__(self):
+        if self.kind not in VERDICTS:
+            raise InputError("verdict", repr(self.kind), " | ".join(VERDICTS))
+
+
+def status_of(published: float | None, interval: tuple[float, float], tolerance: float, same_scale: bool) -> str:
+    """Return the status of a measured value beside a published one.
+
+    ``match`` needs the published scale and the published value within the interval widened by ``tolerance``.
+    """
+    if published is None:
+        return "not available"
+    if not same_scale:
+        return "reduced scale"
+    low, high = interval
+    return "match" if low - tolerance <= published <= high + tolerance else "differs"
+
+
+@dataclass
+class Run:
+    """One execution of a notebook.
+
+    Parameters
+    ----------
+    id : ``"hashing/fig_topn"``, the notebook's path without its ending.
+    profile, seed, parameters : the values in force; where they differ from the notebook's own, or the profile is not
+        ``laptop``, results go to ``figures/_<profile>`` or ``figures/_custom`` and leave the published figures alone.
+    """
+
+    id: str
+    profile: str
+    seed: int
+    parameters: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
+
+    def __init__(self, id: str, profile: str, seed: int, **parameters: Any):
+        self.id, self.profile, self.seed, self.parameters = id, check_profile(profile), seed, parameters
+        self.notebook, self.data, self.started = Notebook.find(id), {}, time.perf_counter()
+        self.paper = paper(id.split("/")[0])
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The parameters that differ from the notebook's own."""
+        values, declared = {"seed": self.seed, **self.parameters}, self.notebook.parameters
+        return {k: v for k, v in values.items() if k in declared and v != declared[k].default}
+
+    @property
+    def stem(self) -> Path:
+        """Path of the results without ending."""
+        return output_stem(self.id, self.profile, self.overrides)
+
+    def uses(self, **data: str) -> None:
+        """Note the data sets behind the numbers: name and fingerprint."""
+        self.data.update(data)
+
+    def __repr__(self) -> str:
+        record = self.provenance()
+        data = ", ".join(f"{name} {value}" for name, value in record["data"].items()) or "no data yet"
+        return (
+            f"{self.id} · profile {self.profile} · seed {self.seed} · {data}\n"
+            f"commit {record['commit']} · code {record['code']} · numpy {record['versions']['numpy']}"
+        )
+
+    def provenance(self, seconds: float | None = None) -> dict[str, Any]:
+        """Return where the numbers of this run come from."""
+        return provenance.record(imports(self.notebook.code), self.data, seconds)
+
+    def table(self, rows: list[Row]):
+        """Return the table a reader sees, as a DataFrame: published | measured | 95 % interval | n, seeds | status."""
+        import pandas as pd
+
+        return pd.DataFrame([shown(row) for row in rows]).set_index("quantity")
+
+    def save(self, rows: list[Row], verdict: Verdict, figure: Any = None, table: Any = None) -> str:
+        """Write ``<stem>.png``, ``.pdf``, ``.csv`` and, last, ``.json``; return one line that names them.
+
+        ``table`` is the full result table (DataFrame) behind the figure; without it the rows are written.
+        """
+        from anchors.companion.style import save_figure
+
+        record = self.provenance(time.perf_counter() - self.started)
+        title = self.notebook.title
+        stem = self.stem
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        files = [] if figure is None else save_figure(figure, stem, title, record)
+        files.append(_write_text(Path(f"{stem}.csv"), _csv(self.table(rows) if table is None else table, rows, table)))
+        result = {
+            "id": self.id, "title": title, "claim": self.notebook.claim, "reconstructed": self.paper.reconstructed,
+            "profile": self.profile, "seed": self.seed, "parameters": self.parameters, "status": overall(rows),
+            "verdict": asdict(verdict), "rows": [_plain(row) for row in rows], "provenance": record,
+        }  # fmt: skip
+        files.append(_write_text(Path(f"{stem}.json"), json.dumps(result, indent=1, ensure_ascii=False) + "\n"))
+        return f"{verdict.kind}: {verdict.text}"
+
+
+def output_stem(id: str, profile: str, overrides: dict[str, Any]) -> Path:
+    """Return the path, without ending, of the results of a notebook run."""
+    if not overrides:
+        return figures_root(profile) / id
+    words = ",".join(f"{k}={v}" for k, v in sorted(overrides.items())).replace("/", "_").replace(" ", "")
+    folder = "_custom" if profile == "laptop" else f"_custom_{profile}"
+    return figures_dir() / folder / f"{id}__{words[:120]}"
+
+
+def figures_root(profile: str) -> Path:
+    """Return ``figures`` for the laptop profile, ``figures/_<profile>`` for the others."""
+    return figures_dir() if profile == "laptop" else figures_dir() / f"_{check_profile(profile)}"
+
+
+def overall(rows: list[Row]) -> str:
+    """Return the status of a figure: the worst of its rows that has a published value, else ``not available``."""
+    found = {row.status for row in rows}
+    order = ("differs", "reduced scale", "not attempted", "match", "not available")
+    return next((status for status in order if status in found), "not attempted")
+
+
+def row(quantity: str, interval: Interval, n: int = 0, unit: str = "", source: str = "cached") -> Row:
+    """Return a table row for a quantity whose published value could not be had."""
+    mean, low, high, seeds = interval
+    return Row(quantity, mean, low, high, n=n, seeds=seeds, unit=unit, source=source)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return a results json; InputError when it is not one."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(relative(path), str(error), "a results json", "Build the figure again.") from error
+    if result.get("status") not in STATUSES:
+        raise InputError(relative(path), f"status {result.get('status')!r}", " | ".join(STATUSES), "Build it again.")
+    return result
+
+
+def shown(r: Row) -> dict[str, str]:
+    """Return the cells of a row as text."""
+    mark = "" if r.confidence in ("", "published") else f" ({r.confidence})"
+    return {
+        "quantity": r.quantity + (f" [{r.unit}]" if r.unit else ""),
+        "published": "not available" if r.published is None else f"{r.published:g}{mark}",
+        "measured": _number(r.measured),
+        "95 % interval": "–" if not math.isfinite(r.low) else f"{_number(r.low)} to {_number(r.high)}",
+        "n, seeds": f"{r.n or '–'}, {r.seeds or '–'}",
+        "computed": r.source,
+        "status": r.status,
+    }
+
+
+def _number(x: float) -> str:
+    """Return ``x`` with three digits after the point, or three significant ones when it is large or tiny."""
+    return f"{x:.3f}" if 0.001 <= abs(x) < 100 or x == 0 else f"{x:.3g}"
+
+
+def _plain(r: Row) -> dict[str, Any]:
+    """Return a row for JSON: not-a-number and infinity become null."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(r).items()}
+
+
+def _csv(shown: Any, rows: list[Row], table: Any) -> str:
+    return shown.to_csv(index=table is None, float_format="%.6g")
+
+
+def _write_text(path: Path, text: str) -> Path:
+    return atomic_write(path, text.encode("utf-8"))

@@ -1,0 +1,255 @@
+"""Builds notebooks with papermill: two at a time, only what changed, and never half a result.
+
+The state of a build is one small file per notebook, written after everything else; a run that is interrupted or killed
+leaves no such file, and the same command continues with the notebooks that are still to do.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from anchors.companion.codehash import digest
+from anchors.companion.errors import AnchorsError
+from anchors.companion.files import atomic_write, sha256
+from anchors.companion.notebooks import Notebook
+from anchors.companion.params import check_profile, resolve
+from anchors.companion.paths import ROOT, cache_dir, relative
+from anchors.companion.results import output_stem
+
+ENDINGS = ("png", "pdf", "csv", "json")
+KERNEL_ENVIRONMENT = {
+    "ANCHORS_HEADLESS": "1",
+    "JUPYTER_PREFER_ENV_PATH": "1",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A notebook to build with these values: where its results, its executed copy and its state go."""
+
+    notebook: Notebook
+    profile: str
+    overrides: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return self.notebook.id
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All parameters that papermill injects."""
+        return {"profile": self.profile, **self.overrides}
+
+    @property
+    def stem(self) -> Path:
+        return output_stem(self.id, self.profile, self._own_overrides)
+
+    @property
+    def _own_overrides(self) -> dict[str, Any]:
+        declared = self.notebook.parameters
+        return {k: v for k, v in self.overrides.items() if v != declared[k].default}
+
+    @property
+    def variant(self) -> str:
+        """A short name of profile and overrides, for files in the cache."""
+        return self.profile + (f"-{digest(self._own_overrides)[:8]}" if self._own_overrides else "")
+
+    @property
+    def executed(self) -> Path:
+        """The executed copy of the notebook."""
+        return cache_dir() / "executed" / self.variant / f"{self.id}.ipynb"
+
+    @property
+    def state(self) -> Path:
+        """The file that says that this task is done, with which inputs."""
+        return cache_dir() / "state" / self.variant / f"{self.id}.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to one task: ``ran``, ``cached``, ``failed`` or ``not built``."""
+
+    id: str
+    what: str
+    seconds: float = 0.0
+    expected: float | None = None
+    note: str = ""
+
+    def line(self, number: int, total: int) -> str:
+        """Return ``3/12 hashing/fig_topn 14.2 s (expected 15 s) ran``."""
+        expected = "" if self.expected is None else f" (expected {self.expected:.0f} s)"
+        note = f": {self.note}" if self.note else ""
+        return f"{number}/{total} {self.id} {self.seconds:.1f} s{expected} {self.what}{note}"
+
+
+def plan(ids: list[str], profile: str, overrides: dict[str, Any]) -> list[Task]:
+    """Return the tasks for ``ids`` after checking every name and value; nothing has run when this raises."""
+    check_profile(profile)
+    found = [Notebook.find(id) for id in ids]
+    return [Task(nb, profile, resolve(nb.parameters, overrides, nb.id)) for nb in found]
+
+
+def build(tasks: list[Task], jobs: int = 2, force: bool = False, say: Callable[[str], None] = print) -> list[Outcome]:
+    """Build ``tasks``, ``jobs`` at a time, and return one outcome each, in the order in which they ended.
+
+    A failure does not stop the others. Ctrl-C ends the kernels and re-raises KeyboardInterrupt; what was finished stays.
+    """
+    os.environ.update(KERNEL_ENVIRONMENT)
+    outcomes: list[Outcome] = []
+
+    def report(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        say(outcome.line(len(outcomes), len(tasks)))
+
+    with only_one_build(say):
+        todo = [task for task in tasks if not _settled(task, force, report)]
+        todo.sort(key=lambda task: -(expected_seconds(task) or 0))
+        with ThreadPoolExecutor(max(1, jobs)) as pool:
+            futures = [pool.submit(_run, task) for task in todo]
+            try:
+                for future in as_completed(futures):
+                    report(future.result())
+            except KeyboardInterrupt:
+                for future in futures:
+                    future.cancel()
+                _kill_kernels()
+                raise
+    return outcomes
+
+
+@contextmanager
+def only_one_build(say: Callable[[str], None]):
+    """Hold the build lock of the cache; say so when another build has it and wait for its end.
+
+    The lock belongs to the process: it is free again after any kind of kill.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(cache_dir() / "build.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("waiting: another build is running here; this one continues when it ends")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _settled(task: Task, force: bool, report: Callable[[Outcome], None]) -> bool:
+    """Report and return True when there is nothing to run: data missing, or results up to date."""
+    if task.notebook.missing:
+        report(Outcome(task.id, "not built", note=f"needs {', '.join(task.notebook.missing)} (see make doctor)"))
+        return True
+    if not force and is_current(task):
+        report(Outcome(task.id, "cached", expected=expected_seconds(task)))
+        return True
+    return False
+
+
+def is_current(task: Task) -> bool:
+    """Return whether the task's state matches its inputs and its files are those that it wrote."""
+    state = read_state(task)
+    if state.get("inputs") != task.notebook.input_hash(task.values) or not task.executed.is_file():
+        return False
+    return all(Path(path).is_file() and sha256(Path(path)) == value for path, value in state["files"].items())
+
+
+def read_state(task: Task) -> dict[str, Any]:
+    """Return the recorded state of a task, empty when it never finished."""
+    try:
+        return json.loads(task.state.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def expected_seconds(task: Task) -> float | None:
+    """Return how long the task took here the last time, else on the reference machine."""
+    return read_state(task).get("seconds") or task.notebook.expected(task.profile)
+
+
+def _run(task: Task) -> Outcome:
+    """Execute one notebook in a fresh kernel and record its state; any failure becomes an outcome."""
+    start, expected = time.perf_counter(), expected_seconds(task)
+    try:
+        inputs = task.notebook.input_hash(task.values)
+        task.state.unlink(missing_ok=True)
+        _execute(task)
+        seconds = time.perf_counter() - start
+        files = {str(path): sha256(path) for path in _results(task)}
+        _write_json(task.state, {"inputs": inputs, "seconds": round(seconds, 2), "files": files})
+        return Outcome(task.id, "ran", seconds, expected)
+    except Exception as error:  # the build goes on with the others
+        return Outcome(task.id, "failed", time.perf_counter() - start, expected, _explain(task, error))
+
+
+def _execute(task: Task) -> None:
+    """Run the notebook through papermill to a partial file; rename it when it is complete."""
+    import logging
+
+    import papermill
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    partial = task.executed.with_name(f".{task.executed.stem}.partial.ipynb")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="anchors-") as folder:
+        papermill.execute_notebook(
+            str(task.notebook.path), str(partial), task.values, kernel_name="python3", progress_bar=False,
+            cwd=str(ROOT), start_timeout=120, config=_kernel_config(folder),
+        )  # fmt: skip
+    os.replace(partial, task.executed)
+
+
+def _kernel_config(folder: str):
+    """Return settings that give the kernel its own socket files: kernels that start together race for TCP ports."""
+    from traitlets.config import Config
+
+    sockets = {} if os.name == "nt" else {"transport": "ipc", "ip": f"{folder}/kernel"}
+    return Config({"KernelManager": sockets, "AsyncKernelManager": sockets})
+
+
+def _results(task: Task) -> list[Path]:
+    """Return the files that the notebook wrote; a notebook that saved no json has not done its work."""
+    paths = [Path(f"{task.stem}.{ending}") for ending in ENDINGS]
+    if not paths[-1].is_file():
+        raise AnchorsError(f"{relative(paths[-1])}: not written; the last cell of {task.id} must call run.save(...)")
+    return [path for path in paths if path.is_file()]
+
+
+def _explain(task: Task, error: Exception) -> str:
+    """Return one line about a failure; the whole traceback goes to a log file."""
+    log = cache_dir() / "logs" / f"{task.id.replace('/', '-')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(f"{error}", encoding="utf-8")
+    name = getattr(error, "ename", type(error).__name__)
+    text = str(getattr(error, "evalue", error)).strip().splitlines() or [""]
+    return f"{name}: {text[0][:300]} (whole story: {relative(log)})"
+
+
+def _kill_kernels() -> None:
+    """End all kernels that this process started, so that the worker threads return at once."""
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, json.dumps(value, indent=1).encode())

@@ -1,0 +1,46 @@
+"""Means, intervals and paired differences over seeds."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Interval(NamedTuple):
+    """A mean with its two-sided 95 % interval over ``n`` seeds."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(values: np.ndarray, level: float = 0.95) -> Interval:
+    """Return the mean of ``values (n,)`` with its Student-t interval; one value has an infinite interval (derived).
+
+    Not-a-number values are refused, since a silently dropped seed would narrow the interval.
+    """
+    from scipy.stats import t
+
+    values = np.asarray(values, float)
+    if values.size == 0 or np.isnan(values).any():
+        raise ValueError(f"values: found {values.size} values, {np.isnan(values).sum()} of them NaN; expected numbers")
+    mean, n = float(values.mean()), values.size
+    half = float(t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.inf
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def paired_interval(treated: np.ndarray, control: np.ndarray, level: float = 0.95) -> Interval:
+    """Return the mean of ``treated - control``, paired by seed, with its interval."""
+    return mean_interval(np.asarray(treated, float) - np.asarray(control, float), level)
+
+
+def verdict_of(interval: Interval) -> str:
+    """Return ``higher``, ``lower`` or ``no clear difference`` for the interval of a difference."""
+    if interval.low > 0:
+        return "higher"
+    return "lower" if interval.high < 0 else "no clear difference"
+
+
+def loglog_slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the least-squares slope of log y against log x (the exponent of a power law)."""
+    return float(np.polyfit(np.log(np.asarray(x, float)), np.log(np.asarray(y, float)), 1)[0])

@@ -1,0 +1,58 @@
+"""One look for all figures: physical sizes, a colour-blind-safe palette, files that carry their provenance."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+STYLE = Path(__file__).with_name("anchors.mplstyle")
+SINGLE, DOUBLE = 3.5, 7.2  # inches: one and two columns of a printed page
+# Okabe & Ito (2008), without the yellow that vanishes on white; all papers take their colours from here.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7A5195", "#5F6B6D", "#A0A0A0")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
+INK, MUTED = "#1a1a1a", "#6b6b6b"
+
+
+def subplots(rows: int = 1, cols: int = 1, width: float = DOUBLE, height: float = 2.6, **options: Any):
+    """Return ``(figure, axes)`` in the companion's style; ``width`` and ``height`` in inches.
+
+    The figure is closed for pyplot, so that a notebook shows it once, where it is the value of a cell.
+    """
+    import matplotlib.pyplot as plt
+
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(rows, cols, figsize=(width, height), **options)
+    plt.close(figure)
+    return figure, axes
+
+
+def colours(names: list[str]) -> dict[str, str]:
+    """Return a colour for each name, always the same for the same position."""
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+
+
+def letter(axes: Any) -> None:
+    """Write a, b, c ... at the upper left corner of each axes."""
+    import numpy as np
+
+    for i, ax in enumerate(np.ravel(axes)):
+        ax.text(-0.02, 1.04, "abcdefghijkl"[i], transform=ax.transAxes, fontweight="bold", ha="right", va="bottom")
+
+
+def save_figure(figure: Any, stem: Path, title: str, provenance: dict) -> list[Path]:
+    """Write ``stem.png`` and ``stem.pdf`` whole or not at all; both carry title and provenance as metadata."""
+    import matplotlib.pyplot as plt
+
+    from anchors.companion.files import atomic_write
+
+    text = json.dumps(provenance, sort_keys=True, default=str)
+    metadata = {
+        "png": {"Title": title, "Description": text, "Software": "anchors"},
+        "pdf": {"Title": title, "Subject": text, "Creator": "anchors", "CreationDate": None},
+    }
+    paths = []
+    for kind, fields in metadata.items():
+        path = Path(f"{stem}.{kind}")
+        with plt.style.context(STYLE):
+            atomic_write(path, lambda handle, k=kind, m=fields: figure.savefig(handle, format=k, metadata=m))
+        paths.append(path)
+    return paths

@@ -1,0 +1,165 @@
+"""The runner on real notebooks in a temporary folder: caching, failures, kills, and what it refuses."""
+
+import json
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def lines(text: str, word: str) -> list[str]:
+    return [line for line in text.splitlines() if f" {word}" in line and "/" in line.split(" ")[0]]
+
+
+def test_builds_then_caches_then_rebuilds_only_what_changed(sandbox):
+    sandbox.add("fig_a")
+    sandbox.add("fig_b")
+    code, text = sandbox.run("figures")
+    assert code == 0, text
+    assert len(lines(text, "ran")) == 2
+    result = json.loads((sandbox.figures / "hashing/fig_a.json").read_text())
+    assert result["rows"][0]["measured"] == 1.0
+    assert result["provenance"]["commit"]
+    assert all((sandbox.figures / f"hashing/fig_a.{e}").stat().st_size > 0 for e in ("png", "pdf", "csv", "html"))
+    assert (sandbox.figures / "index.html").is_file()
+
+    code, text = sandbox.run("figures")
+    assert code == 0
+    assert len(lines(text, "cached")) == 2
+
+    sandbox.add("fig_b", "value = scale + 1")
+    code, text = sandbox.run("figures")
+    assert [line.split()[1] for line in lines(text, "ran")] == ["hashing/fig_b"]
+    assert [line.split()[1] for line in lines(text, "cached")] == ["hashing/fig_a"]
+
+    (sandbox.figures / "hashing/fig_a.png").write_bytes(b"half a picture")
+    _, text = sandbox.run("figures")
+    assert [line.split()[1] for line in lines(text, "ran")] == ["hashing/fig_a"]
+
+
+def test_a_failure_does_not_stop_the_others_and_gives_exit_code_1(sandbox):
+    sandbox.add("fig_a", "value = 1 / 0")
+    sandbox.add("fig_b")
+    sandbox.add("fig_c", "value = scale", needs=("wiki",))
+    sandbox.environment["ANCHORS_DATA_MIRROR"] = ""
+    sandbox.environment["ANCHORS_DOWNLOADS"] = str(sandbox.folder / "downloads")
+    code, text = sandbox.run("figures")
+    assert code == 1
+    assert "ZeroDivisionError: division by zero" in lines(text, "failed")[0]
+    assert "needs wiki" in lines(text, "not built")[0]
+    assert len(lines(text, "ran")) == 1
+    assert not (sandbox.figures / "hashing/fig_a.json").exists()
+    code, text = sandbox.run("figures")
+    assert code == 1
+    assert len(lines(text, "cached")) == 1
+    assert len(lines(text, "failed")) == 1
+
+
+def test_overrides_and_profiles_leave_the_published_figures_alone(sandbox):
+    sandbox.add("fig_a")
+    code, text = sandbox.run("figures", "--id", "hashing/fig_a", "-P", "scale=3 note=two")
+    assert code == 0, text
+    assert not (sandbox.figures / "hashing/fig_a.json").exists()
+    custom = sandbox.figures / "_custom/hashing/fig_a__note=two,scale=3.0.json"
+    assert json.loads(custom.read_text())["rows"][0]["measured"] == 3.0
+    code, text = sandbox.run("figures", "--profile", "smoke")
+    assert code == 0
+    assert (sandbox.figures / "_smoke/hashing/fig_a.json").is_file()
+    assert (sandbox.figures / "_smoke/index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--id", "hashing/fig_a", "-P", "scle=3"], "scle"),
+        (["--id", "hashing/fig_a", "-P", "scale=three"], "'three'; expected float"),
+        (["--id", "hashing/fig_a", "-P", "scale"], "name=value"),
+        (["--id", "hashing/fig_z"], "fig_z"),
+        (["--profile", "huge"], "smoke | laptop | paper"),
+        (["--paper", "cooking"], "cooking"),
+    ],
+)
+def test_bad_words_are_one_line_before_anything_runs(sandbox, words, says):
+    sandbox.add("fig_a")
+    code, text = sandbox.run("figures", *words)
+    assert code == 2
+    assert says in text
+    assert len(text.strip().splitlines()) == 1
+    assert not sandbox.figures.exists() or not list(sandbox.figures.rglob("*.json"))
+
+
+def kernels_of(process: psutil.Process) -> list[psutil.Process]:
+    return [child for child in process.children(recursive=True) if "ipykernel" in " ".join(child.cmdline())]
+
+
+def start_and_wait_for_first(sandbox):
+    """Start a build of three slow notebooks, one at a time, and return when the first is done and the second runs."""
+    for name in ("fig_a", "fig_b", "fig_c"):
+        sandbox.add(name, "import time\ntime.sleep(3)\nvalue = scale")
+    process = sandbox.start("figures", "--jobs", "1")
+    while " ran" not in process.stdout.readline():
+        assert process.poll() is None
+    deadline = time.monotonic() + 30
+    while not (kernels := kernels_of(psutil.Process(process.pid))):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1.0)
+    return process, kernels
+
+
+def test_kill_9_leaves_a_state_from_which_the_same_command_continues(sandbox):
+    process, kernels = start_and_wait_for_first(sandbox)
+    process.kill()
+    process.wait()
+    gone, alive = psutil.wait_procs(kernels, timeout=20)
+    assert not alive, "kernels outlived the driver"
+    code, text = sandbox.run("figures", "--jobs", "1")
+    assert code == 0, text
+    assert len(lines(text, "cached")) == 1
+    assert len(lines(text, "ran")) == 2
+    assert not list(sandbox.cache.rglob("*.partial.ipynb"))
+
+
+def test_ctrl_c_ends_the_kernels_and_says_how_to_go_on(sandbox):
+    process, kernels = start_and_wait_for_first(sandbox)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "the same command continues" in err
+    _, alive = psutil.wait_procs(kernels, timeout=20)
+    assert not alive
+    code, text = sandbox.run("figures", "--jobs", "1")
+    assert code == 0
+    assert len(lines(text, "cached")) == 1
+
+
+def test_two_builds_at_once_both_end_well_and_nothing_is_built_twice(sandbox):
+    for name in ("fig_a", "fig_b"):
+        sandbox.add(name, "import time\ntime.sleep(1)\nvalue = scale")
+    first, second = sandbox.start("figures"), sandbox.start("figures")
+    texts = [process.communicate(timeout=120)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert sorted(len(lines(text, "ran")) for text in texts) == [0, 2]
+    assert sorted("waiting: another build" in text for text in texts) == [False, True]
+
+
+def test_a_notebook_that_saves_nothing_has_failed(sandbox):
+    sandbox.add("fig_a", save="value")
+    code, text = sandbox.run("figures")
+    assert code == 1
+    assert "must call run.save" in text
+
+
+def test_list_and_gallery_show_what_is_not_built(sandbox):
+    sandbox.add("fig_a")
+    code, text = sandbox.run("list")
+    assert code == 0
+    assert "claim of fig_a" in text
+    assert "not built" in text
+    code, _ = sandbox.run("gallery")
+    assert code == 0
+    assert "not built" in (sandbox.figures / "index.html").read_text()
