@@ -1,1 +1,1 @@
-"""What all papers share: paths, profiles, datasets, cache, published values, provenance, style, runner, report, doctor."""
+"""What all papers share: paths, parameters, data sets, cache, published values, provenance, style, runner, report."""

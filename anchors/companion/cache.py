@@ -28,8 +28,14 @@ def library_versions() -> dict[str, str]:
 
 def key_of(function: Callable, arguments: dict[str, Any], salt: str = "") -> str:
     """Return the cache key of ``function(**arguments)``; ``salt`` carries data hashes."""
-    code = source_hash([function.__module__])
+    code = _code_of(function.__module__)
     return digest(function.__module__, function.__qualname__, code, library_versions(), arguments, salt)
+
+
+@cache
+def _code_of(module: str) -> str:
+    """Return the module's hash as it was when this process first asked: what is imported does not change after."""
+    return source_hash([module])
 
 
 @cache
@@ -71,7 +77,10 @@ def _cached(function: Callable[..., Any], arguments: dict, salt: str, wait: bool
 def _compute(function: Callable[..., Any], arguments: dict, store: Any, key: str) -> dict:
     import sqlite3
 
-    hit = {"value": function(**arguments)}
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # several processes share the cores, and one thread gives the same sums everywhere
+        hit = {"value": function(**arguments)}
     try:
         store.set(key, hit)
     except (sqlite3.Error, OSError) as error:

@@ -38,7 +38,7 @@ def closure(modules: list[str]) -> dict[str, Path]:
 
 
 def imports(source: str) -> list[str]:
-    """Return the ``anchors`` modules that ``source`` imports at any depth (``from a.b import c`` gives a.b and a.b.c)."""
+    """Return the ``anchors`` modules that ``source`` imports anywhere (``from a.b import c`` gives a.b and a.b.c)."""
     names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

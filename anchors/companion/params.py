@@ -79,7 +79,7 @@ def _typed(declared: dict[str, Parameter], name: str, value: Any, where: str) ->
         raise InputError(
             f"{where}: parameter {name!r}", "no such parameter", " | ".join(declared), "Mind the spelling."
         )
-    kind = eval(declared[name].annotation, {"__builtins__": {}}, _TYPES)  # noqa: S307 - only the names in _TYPES
+    kind = eval(declared[name].annotation, {"__builtins__": {}}, _TYPES)
     for candidate in _readings(value):
         try:
             return TypeAdapter(kind).validate_python(candidate, strict=True)

@@ -104,7 +104,7 @@ def plan(ids: list[str], profile: str, overrides: dict[str, Any]) -> list[Task]:
 def build(tasks: list[Task], jobs: int = 2, force: bool = False, say: Callable[[str], None] = print) -> list[Outcome]:
     """Build ``tasks``, ``jobs`` at a time, and return one outcome each, in the order in which they ended.
 
-    A failure does not stop the others. Ctrl-C ends the kernels and re-raises KeyboardInterrupt; what was finished stays.
+    A failure does not stop the others. Ctrl-C ends the kernels and raises KeyboardInterrupt; finished work stays.
     """
     os.environ.update(KERNEL_ENVIRONMENT)
     outcomes: list[Outcome] = []

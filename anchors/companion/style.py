@@ -7,8 +7,8 @@ from typing import Any
 STYLE = Path(__file__).with_name("anchors.mplstyle")
 SINGLE, DOUBLE = 3.5, 7.2  # inches: one and two columns of a printed page
 # Okabe & Ito (2008), without the yellow that vanishes on white; all papers take their colours from here.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7A5195", "#5F6B6D", "#A0A0A0")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7A5195", "#5F6B6D", "#8C510A", "#A0A0A0")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h", ".")
 INK, MUTED = "#1a1a1a", "#6b6b6b"
 
 

@@ -1,0 +1,1 @@
+"""Reconstruction Relations Embedded Hashing (RREH, reconstructed), baselines, metrics, retrieval, views, plots."""

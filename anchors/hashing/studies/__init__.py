@@ -1,0 +1,1 @@
+"""One module per notebook: ``compute`` gives the result table, ``summarise`` the rows a reader sees and the verdict."""

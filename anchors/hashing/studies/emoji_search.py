@@ -1,0 +1,104 @@
+"""Words find pictures and pictures find words, by Hamming distance between their codes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import mean_interval
+from anchors.hashing.settings import tuned
+from anchors.hashing.studies.common import seeds_from
+from anchors.hashing.trials import codes, dataset, fit, grid, semi_paired
+
+DATA = "emoji-minilm"
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Answers to one query: rows of the training set, their distances, their bits and the query's bits."""
+
+    query: str
+    rows: np.ndarray
+    distances: np.ndarray
+    bits: np.ndarray
+    query_bits: np.ndarray
+
+
+def engine(bits: int, ratio: float, seed: int):
+    """Return RREH fitted on emoji pictures and sentence embeddings, and the packed codes of all training pictures
+    and texts, each by its own hash function."""
+    task = semi_paired(dataset(DATA), ratio, seed)
+    model = fit(task, "RREH", bits, seed, tuned(DATA, "RREH"))
+    train = task.train
+    return model, {"image": model.transform(images=train.image), "text": model.transform(texts=train.text)}
+
+
+def search(code: np.ndarray, database: np.ndarray, bits: int, query: str, k: int) -> Hits:
+    """Return the k nearest codes (ties in database order) with their bits as ±1."""
+    from anchors.hashing.codes import hamming, unpack
+
+    distances = hamming(code[None], database)[0].astype(int)
+    rows = np.argsort(distances, kind="stable")[:k]
+    return Hits(query, rows, distances[rows], unpack(database[rows], bits), unpack(code[None], bits)[0])
+
+
+def words_to_pictures(words: list[str], bits: int, ratio: float, seed: int, k: int = 8) -> list[Hits]:
+    """Return the pictures nearest to free words (embedded here, not looked up)."""
+    from anchors.models.embed import embed
+
+    model, database = engine(bits, ratio, seed)
+    packed = model.transform(texts=embed(words))
+    return [search(code, database["image"], bits, word, k) for word, code in zip(words, packed, strict=True)]
+
+
+def pictures_to_words(rows: list[int], bits: int, ratio: float, seed: int, k: int = 4) -> list[Hits]:
+    """Return the texts nearest to held-out pictures; ``rows`` count within the test emoji."""
+    model, database = engine(bits, ratio, seed)
+    test = dataset(DATA).test()
+    packed = model.transform(images=test.image[rows])
+    return [search(code, database["text"], bits, test.items[r], k) for r, code in zip(rows, packed, strict=True)]
+
+
+def hit_rates(bits: int, ratio: float, seed: int) -> dict[str, float]:
+    """Return, over the held-out emoji, how often one of the first 8 answers is of the query's subgroup, and by chance.
+
+    Chance: the mean probability that 8 random training emoji hold one of the subgroup. Ties count by expectation over
+    one seeded random order.
+    """
+    from anchors.hashing.codes import hamming
+
+    task = semi_paired(dataset(DATA), ratio, seed)
+    query, database, _ = codes(task, fit(task, "RREH", bits, seed, tuned(DATA, "RREH")))
+    order, truth = np.random.default_rng([seed, 3]).permutation(len(task.train)), task.queries.extras["subgroup"]
+    result = {}
+    for name, source, target in (("words → pictures", "text", "image"), ("pictures → words", "image", "text")):
+        shelf = task.train.extras["subgroup"][task.rows(target)][order]
+        distances = hamming(query[source], database["B"][target][order])
+        first = np.argsort(distances, axis=1, kind="stable")[:, :8]
+        result[name] = float((shelf[first] == truth[:, None]).any(axis=1).mean())
+    share = np.array([(task.train.extras["subgroup"] == t).mean() for t in truth])
+    return result | {"chance": float((1 - (1 - share) ** 8).mean())}
+
+
+def compute(profile: str, seed: int, bits: int, ratio: float) -> pd.DataFrame:
+    """Return hit rates, one row per seed."""
+    jobs = [{"bits": bits, "ratio": ratio, "seed": s} for s in seeds_from(seed, profile)]
+    results = grid(hit_rates, jobs, "emoji search", [DATA])
+    return pd.DataFrame([job | result for job, result in zip(jobs, results, strict=True)])
+
+
+def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
+    """Return hit rates against chance and the verdict."""
+    n = len(dataset(DATA).test())
+    found = {name: mean_interval(table[name].to_numpy()) for name in ("words → pictures", "pictures → words", "chance")}
+    rows = [
+        row(f"{name}: an answer of the right subgroup among the first 8", i, n, "share") for name, i in found.items()
+    ]
+    chance, above = found["chance"].mean, [i for name, i in found.items() if name != "chance"]
+    kind = "holds" if all(i.low > chance for i in above) else "mixed"
+    text = (
+        f"Held-out emoji find their subgroup among the first 8 answers in {above[0].mean:.0%} (words → pictures) and "
+        f"{above[1].mean:.0%} (pictures → words) of cases; chance is {chance:.0%}."
+    )
+    return rows, Verdict(kind, text)

@@ -1,0 +1,114 @@
+"""mAP against the share of pairs, and what reconstruction adds to it."""
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion.params import choose
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import Interval
+from anchors.hashing.studies.common import by_seed, gains, percent, seeds_from, with_means
+from anchors.hashing.trials import dataset, score_table
+
+METHODS = ("RREH", "RREH-kNN", "NoReconstruction", "SelfTraining")
+
+CONTRASTS = (
+    ("RREH", "NoReconstruction"), ("RREH-kNN", "NoReconstruction"),
+    ("SelfTraining", "NoReconstruction"), ("RREH", "SelfTraining"),
+)  # fmt: skip
+
+
+def compute(profile: str, seed: int, datasets: list[str], bits: int) -> pd.DataFrame:
+    """Return one row per data set, ratio, method and seed with mAP in both directions and protocols."""
+    ratios = choose(profile, [0.1, 0.5, 1.0], [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0], [0.05, *np.arange(0.1, 1.01, 0.1)])
+    jobs = [
+        {"data": data, "method": method, "bits": bits, "ratio": round(float(ratio), 2), "seed": s}
+        for data in datasets for s in seeds_from(seed, profile, 8) for ratio in ratios for method in METHODS
+    ]  # fmt: skip
+    return with_means(score_table(jobs, "pairing ratio"))
+
+
+def gain_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the paired gain over *no reconstruction* of the other methods, and of RREH over self-training.
+
+    Per data set, ratio and protocol, with 95 % intervals; columns ``treated`` and ``control`` name the methods.
+    """
+    parts = [
+        gains(table, treated, control, ["data", "ratio"]).assign(treated=treated, control=control)
+        for treated, control in CONTRASTS
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def crossover(ratios: np.ndarray, means: np.ndarray) -> float:
+    """Return the first ratio where the mean gain falls from positive to 0 (linear interpolation); else NaN."""
+    for left in range(len(ratios) - 1):
+        a, b = means[left], means[left + 1]
+        if a > 0 >= b:
+            return float(ratios[left] + (ratios[left + 1] - ratios[left]) * a / (a - b))
+    return float("nan")
+
+
+def main_contrast(gain: pd.DataFrame, treated: str = "RREH") -> pd.DataFrame:
+    """Return the gains of ``treated`` over the control without reconstruction."""
+    return gain[(gain.treated == treated) & (gain.control == "NoReconstruction")]
+
+
+def crossovers(gain: pd.DataFrame) -> pd.DataFrame:
+    """Return the crossover ratio over the control without reconstruction, per data set and protocol."""
+    own = main_contrast(gain).sort_values("ratio")
+    rows = [
+        {"data": data, "protocol": protocol, "crossover": crossover(g.ratio.to_numpy(), g["mean"].to_numpy())}
+        for (data, protocol), g in own.groupby(["data", "protocol"], sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
+    """Return the rows (gain per data set, ratio and protocol; crossover; half against all pairs) and the verdict."""
+    gain, rows = gain_table(table), []
+    partial = gain[gain.ratio < 1]
+    for g in partial.itertuples():
+        name = f"{g.data}, {percent(g.ratio)} pairs, protocol {g.protocol}: {g.treated} − {g.control}"
+        rows.append(row(name, Interval(g.mean, g.low, g.high, g.n), queries(g.data), "mAP"))
+    own, neighbours = main_contrast(partial), main_contrast(partial, "RREH-kNN")
+    for c in crossovers(gain).itertuples():
+        name = f"{c.data}, protocol {c.protocol}: ratio where the gain vanishes"
+        rows.append(Row(name, c.crossover, source="cached"))
+    for data in dict.fromkeys(table.data):
+        rows += _half_against_all(table, data)
+    helps, hurts = int((own.low > 0).sum()), int((own.high < 0).sum())
+    kind = "holds" if helps == len(own) else "does not hold" if helps == 0 else "mixed"
+    text = (
+        f"Reconstruction of unpaired data raises mAP clearly in {helps} and lowers it clearly in {hurts} of {len(own)} "
+        f"settings (data set × ratio × protocol); {_where(own)}. With kNN weights: {int((neighbours.low > 0).sum())} "
+        f"and {int((neighbours.high < 0).sum())}."
+    )
+    return rows, Verdict(kind, text)
+
+
+def _where(own: pd.DataFrame) -> str:
+    """Return a phrase with the best and the worst mean gain."""
+    best, worst = own.loc[own["mean"].idxmax()], own.loc[own["mean"].idxmin()]
+    return " and ".join(
+        f"{word} {g['mean']:+.3f} ({g.data}, {percent(g.ratio)}, {g.protocol})"
+        for word, g in (("best", best), ("worst", worst))
+    )
+
+
+def _half_against_all(table: pd.DataFrame, data: str) -> list[Row]:
+    """Return RREH's mAP with half of the pairs, as a share of its mAP with all."""
+    from anchors.companion.stats import mean_interval
+
+    if not {0.5, 1.0} <= set(table.ratio):
+        return []
+    rows = []
+    for protocol in ("A", "B"):
+        half, full = (by_seed(table, protocol, data=data, ratio=r, method="RREH") for r in (0.5, 1.0))
+        name = f"{data}, protocol {protocol}: RREH mAP at 50 % pairs / at 100 %"
+        rows.append(row(name, mean_interval(half / full), queries(data), unit="ratio"))
+    return rows
+
+
+def queries(data: str) -> int:
+    """Return the number of test queries of a data set."""
+    return int((dataset(data).split == "test").sum())

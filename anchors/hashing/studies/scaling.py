@@ -1,0 +1,98 @@
+"""Time and memory of a fit against the number of training rows, each fit in a process of its own.
+
+``python -m anchors.hashing.studies.scaling RREH 100000`` prints the record of one fit.
+"""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion.params import choose
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import Interval, loglog_slope
+from anchors.hashing.trials import grid
+
+D1, D2, BITS, ANCHORS, SHARE = 100, 60, 32, 200, 0.2
+
+
+def fit_once(method: str, n: int, repeat: int = 0) -> dict[str, float]:
+    """Return seconds and peak memory (GiB) of one fit on n rows, measured in a fresh process with one thread."""
+    command = [sys.executable, "-m", __name__, method, str(n), str(repeat)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise RuntimeError(f"fit of {method} on {n} rows failed: {run.stderr.strip().splitlines()[-1:]}")
+    return json.loads(run.stdout)
+
+
+def measure(method: str, n: int, repeat: int) -> dict[str, float]:
+    """Fit ``method`` on n synthetic rows (d 100 and 60, 32 bits, 200 anchors, 20 % pairs, 10 rounds, float32)."""
+    import resource
+
+    from anchors.hashing.baselines import METHODS
+
+    rng = np.random.default_rng([n, repeat])
+    latent = rng.standard_normal((n, 16), dtype=np.float32)
+    image, text = (
+        latent @ rng.standard_normal((16, d), dtype=np.float32) + rng.standard_normal((n, d), dtype=np.float32)
+        for d in (D1, D2)
+    )
+    pairs = int(SHARE * n)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    options = {"n_anchors": min(ANCHORS, pairs), "max_iter": 10, "tol": 0.0} if method == "RREH" else {"max_samples": n}
+    model = METHODS[method](bits=BITS, kernel=None, dtype="float32", random_state=repeat, **options)
+    start = time.perf_counter()
+    model.fit(image[:pairs], text[:pairs], unpaired_images=image[pairs:], unpaired_texts=text[pairs:])
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"seconds": seconds, "peak_gib": peak, "input_gib": before}
+
+
+def compute(profile: str, seed: int) -> pd.DataFrame:
+    """Return one row per method, n and repetition. IMH, of cubic cost, is measured up to 2,000 rows."""
+    sizes = choose(profile, [1000, 10_000], [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000], None)
+    sizes = sizes or [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000]
+    small = choose(profile, [500], [500, 1000, 2000], [500, 1000, 2000, 3000])
+    jobs = [{"method": "RREH", "n": n, "repeat": seed + i} for n in sizes for i in range(3 if n <= 30_000 else 1)]
+    jobs += [{"method": "IMH", "n": n, "repeat": seed} for n in small]
+    results = grid(fit_once, jobs, "scaling", [])
+    return pd.DataFrame([job | result for job, result in zip(jobs, results, strict=True)])
+
+
+def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
+    """Return the slopes, time and memory at the largest n, and the verdict (slope 0.9 to 1.1 from 10,000 rows on)."""
+    fastest = table.groupby(["method", "n"], as_index=False).seconds.min()
+    big = fastest[(fastest.method == "RREH") & (fastest.n >= 10_000)]
+    imh = fastest[fastest.method == "IMH"]
+    slope = slope_interval(big.n.to_numpy(), big.seconds.to_numpy())
+    last = table[table.method == "RREH"].sort_values("n").iloc[-1]
+    rows = [row("RREH: log-log slope of time, n ≥ 10,000", slope, n=len(big), unit="exponent")]
+    if len(imh) > 1:
+        rows.append(Row("IMH: log-log slope of time", loglog_slope(imh.n, imh.seconds), n=len(imh), source="cached"))
+    rows.append(Row(f"RREH: fit on {last.n:,} rows", last.seconds, n=1, seeds=1, unit="s", source="cached"))
+    rows.append(Row(f"RREH: peak memory on {last.n:,} rows", last.peak_gib, n=1, seeds=1, unit="GiB", source="cached"))
+    kind = "holds" if 0.9 <= slope.mean <= 1.1 else "does not hold"
+    text = (
+        f"Time grows with n to the power {slope.mean:.2f} from 10,000 rows on; "
+        f"{last.n:,} rows take {last.seconds:.0f} s and {last.peak_gib:.1f} GiB on one core."
+    )
+    return rows, Verdict(kind, text)
+
+
+def slope_interval(n: np.ndarray, seconds: np.ndarray) -> Interval:
+    """Return the fitted exponent with its 95 % interval from the scatter about the line (needs three sizes)."""
+    from scipy.stats import linregress, t
+
+    if len(n) < 3:
+        value = loglog_slope(n, seconds) if len(n) > 1 else float("nan")
+        return Interval(value, float("-inf"), float("inf"), 1)
+    fit = linregress(np.log(n), np.log(seconds))
+    half = t.ppf(0.975, len(n) - 2) * fit.stderr
+    return Interval(fit.slope, fit.slope - half, fit.slope + half, 1)
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0)))

@@ -1,0 +1,125 @@
+"""Statistics, statuses, published values and the files a run leaves behind."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as reference
+
+from anchors.companion import published, recorded, results
+from anchors.companion.errors import InputError
+from anchors.companion.results import Row, Verdict
+from anchors.companion.stats import Interval, loglog_slope, mean_interval, paired_interval, verdict_of
+
+NUMBERS = st.lists(st.floats(-100, 100), min_size=2, max_size=8)
+
+
+def test_interval_agrees_with_scipy():
+    values = [0.31, 0.35, 0.29, 0.36, 0.30]
+    low, high = reference.t.interval(0.95, 4, np.mean(values), reference.sem(values))
+    assert mean_interval(values) == pytest.approx((np.mean(values), low, high, 5))
+
+
+def test_one_seed_has_no_interval_and_a_missing_one_is_refused():
+    assert mean_interval([0.5]) == (0.5, -math.inf, math.inf, 1)
+    with pytest.raises(ValueError, match="1 of them NaN"):
+        mean_interval([0.5, math.nan])
+
+
+@given(NUMBERS)
+def test_a_pairing_with_itself_is_zero_and_the_sign_turns_with_the_order(values):
+    assert paired_interval(values, values)[:3] == (0, 0, 0)
+    there, back = paired_interval(values, values[::-1]), paired_interval(values[::-1], values)
+    assert there.mean == pytest.approx(-back.mean, abs=1e-9)
+
+
+def test_verdict_of_an_interval():
+    assert verdict_of(Interval(0.1, 0.05, 0.2, 5)) == "higher"
+    assert verdict_of(Interval(-0.1, -0.2, -0.05, 5)) == "lower"
+    assert verdict_of(Interval(0.1, -0.05, 0.2, 5)) == "no clear difference"
+
+
+def test_slope_of_a_power_law():
+    n = np.array([10, 100, 1000])
+    assert loglog_slope(n, 3 * n**1.5) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "same", "status"),
+    [
+        (None, (0.1, 0.2), True, "not available"),
+        (0.15, (0.1, 0.2), True, "match"),
+        (0.25, (0.1, 0.2), True, "differs"),
+        (0.15, (0.1, 0.2), False, "reduced scale"),
+    ],
+)
+def test_statuses(value, interval, same, status):
+    assert results.status_of(value, interval, 0.01, same) == status
+
+
+def test_reduced_scale_is_never_shown_as_a_match():
+    rows = [Row("a", 1.0, status="match"), Row("b", 1.0, status="reduced scale")]
+    assert results.overall(rows) == "reduced scale"
+
+
+def test_an_unpublished_value_reads_not_available_and_a_digitised_one_is_marked():
+    assert results.shown(Row("a", 0.5))["published"] == "not available"
+    assert results.shown(Row("a", 0.5, published=0.4, confidence="digitised"))["published"] == "0.4 (digitised)"
+    assert results.shown(Row("a", 0.5, published=0.4, confidence="published"))["published"] == "0.4"
+
+
+def test_verdicts_are_of_four_kinds():
+    with pytest.raises(InputError, match="holds"):
+        Verdict("perhaps", "")
+
+
+def test_every_paper_record_is_valid_and_rreh_shows_no_published_number():
+    records = {paper.key: paper for paper in published.papers()}
+    rreh = records["hashing"]
+    assert rreh.reconstructed
+    assert not any(entry.values for entry in rreh.figures.values())
+    assert rreh.value("tab_map", "mAP") is None
+
+
+def test_a_broken_record_names_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "PUBLISHED", tmp_path)
+    published.paper.cache_clear()
+    (tmp_path / "thought.yml").write_text("key: thought\ntitel: x\n")
+    with pytest.raises(InputError, match=r"thought\.yml"):
+        published.paper("thought")
+    with pytest.raises(InputError, match="no such file"):
+        published.paper("entity")
+    published.paper.cache_clear()
+
+
+def test_a_recorded_run_is_two_files_and_can_be_repeated(tmp_path, monkeypatch):
+    import pandas as pd
+
+    monkeypatch.setattr(recorded, "RUNS", tmp_path)
+    table = pd.DataFrame({"x": [1, 2], "y": [0.123456789, 2.0]})
+    flag = tmp_path / "flag"
+    command = f"""python -c "open('{flag}', 'w').write('again')" """
+    recorded.save("hashing/one", table, command, ["anchors.companion.stats"], {"emoji": "a" * 64}, 1.5, seeds=[0])
+    log, record = recorded.load("hashing/one")
+    assert log.y.tolist() == pytest.approx([0.123457, 2.0])
+    assert record["seeds"] == [0]
+    assert record["data"] == {"emoji": "a" * 16}
+    assert recorded.repeat(["hashing/one"]) == 0
+    assert flag.read_text() == "again"
+    with pytest.raises(InputError, match="hashing/one"):
+        recorded.load("hashing/two")
+    with pytest.raises(InputError, match="hashing/one"):
+        recorded.repeat(["hashing/two"])
+
+
+def test_a_results_json_that_is_none_is_refused(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"status": "fine"}))
+    with pytest.raises(InputError, match="'fine'"):
+        results.load(path)
+    path.write_text("{")
+    with pytest.raises(InputError, match="a results json"):
+        results.load(path)
