@@ -6,6 +6,7 @@ JOBS         ?= 2
 TORCH_INDEX  ?=
 VENV         := .venv
 RUN          := $(VENV)/bin/python -m anchors
+PYTEST       := $(VENV)/bin/python -m pytest
 STAMP        := $(VENV)/.installed
 CHROMIUM     := $(VENV)/.chromium
 
@@ -36,13 +37,15 @@ tables: $(STAMP)  ## rebuild the tables only
 
 test: $(STAMP) $(CHROMIUM)  ## everything: check, figures, notebooks, browser, kill and resume
 	@$(VENV)/bin/ruff check -q . && $(VENV)/bin/ruff format -q --check .
-	@$(VENV)/bin/python -m pytest tests -n 2 --dist loadscope -m "not built"
-	@$(RUN) figures --jobs $(JOBS)
-	@$(VENV)/bin/python -m pytest tests -m built
+	@$(PYTEST) tests -n 2 --dist loadscope -m "not built"
+	@ANCHORS_FIGURES=data/cache/tested $(RUN) figures --jobs $(JOBS)
+	@ANCHORS_FIGURES=data/cache/nbval ANCHORS_HEADLESS=1 $(PYTEST) -n 2 --dist loadscope \
+	  --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg $$($(RUN) paths)
+	@ANCHORS_FIGURES=data/cache/tested $(PYTEST) tests -m built
 
 check: $(STAMP)  ## quick: lint, format, import rules, unit tests
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/python -m pytest tests -q -n 2 --dist loadscope -m "not built and not slow"
+	@$(PYTEST) tests -q -n 2 --dist loadscope -m "not built and not slow"
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(VENV)/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks

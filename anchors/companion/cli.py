@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     runs = add("runs", repeat_runs, "repeat the recorded runs, replacing their logs")
     runs.add_argument("--name", action="append", default=[], help="only this run (paper/name); may be repeated")
     runs.add_argument("--dry", action="store_true", help="only print the commands")
+    add("paths", paths, "the files of the notebooks that can be built here, for nbval")
     add("refresh", refresh, "copy the outputs of executed notebooks into notebooks/")
     shot = add("picture", picture, "photograph the gallery for the README (needs Chromium)")
     shot.add_argument("--out", default="figures/gallery.png")
@@ -129,6 +130,18 @@ def doctor(args: argparse.Namespace) -> int:
     from anchors.companion.doctor import report
 
     print(report())
+    return 0
+
+
+def paths(args: argparse.Namespace) -> int:
+    """Print the path of every notebook whose data are here; say on stderr which are left out and why."""
+    from anchors.companion.notebooks import notebooks
+
+    for notebook in notebooks():
+        if notebook.missing:
+            print(f"left out: {notebook.id} needs {', '.join(notebook.missing)}", file=sys.stderr)
+        else:
+            print(relative(notebook.path))
     return 0
 
 

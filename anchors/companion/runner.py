@@ -165,7 +165,8 @@ def is_current(task: Task) -> bool:
     state = read_state(task)
     if state.get("inputs") != task.notebook.input_hash(task.values) or not task.executed.is_file():
         return False
-    return all(Path(path).is_file() and sha256(Path(path)) == value for path, value in state["files"].items())
+    files = {Path(f"{task.stem}.{ending}"): value for ending, value in state["files"].items()}
+    return all(path.is_file() and sha256(path) == value for path, value in files.items())
 
 
 def read_state(task: Task) -> dict[str, Any]:
@@ -189,7 +190,7 @@ def _run(task: Task) -> Outcome:
         task.state.unlink(missing_ok=True)
         _execute(task)
         seconds = time.perf_counter() - start
-        files = {str(path): sha256(path) for path in _results(task)}
+        files = {path.suffix[1:]: sha256(path) for path in _results(task)}
         _write_json(task.state, {"inputs": inputs, "seconds": round(seconds, 2), "files": files})
         return Outcome(task.id, "ran", seconds, expected)
     except Exception as error:  # the build goes on with the others

@@ -49,8 +49,11 @@ def pairing_ratio(table: pd.DataFrame, gain: pd.DataFrame):
     return figure
 
 
-def map_table(log: pd.DataFrame):
-    """Heat maps of the recorded grid: methods by pairing ratio, a panel per code length and data set, protocol B."""
+def map_table(log: pd.DataFrame, frame: pd.DataFrame):
+    """Heat maps of the recorded grid: methods by pairing ratio, a panel per code length and data set, protocol B.
+
+    The last line of each panel is the ceiling of real-valued CCA at the ratios of ``frame``.
+    """
     import seaborn as sns
 
     sets, lengths = list(dict.fromkeys(log.data)), sorted(log.bits.unique())
@@ -63,6 +66,7 @@ def map_table(log: pd.DataFrame):
         limits = {"vmin": cells.min(), "vmax": cells.max()}
         for ax, bits in zip(line, lengths, strict=True):
             grid = cells.xs(bits, level="bits").unstack("ratio").reindex(METHODS)
+            grid.loc["CCA, real-valued"] = frame[frame.data == data].groupby("ratio").CCA.mean()
             sns.heatmap(
                 grid,
                 ax=ax,
@@ -75,7 +79,7 @@ def map_table(log: pd.DataFrame):
             )
             ax.set(title=f"{data}, {bits} bits", xlabel="", ylabel="")
             ax.set_xticklabels([f"{100 * r:g}" for r in grid.columns], rotation=0)
-            ax.set_yticklabels([LABELS[m] for m in METHODS], rotation=0, fontsize=6.5)
+            ax.set_yticklabels([LABELS.get(name, name) for name in grid.index], rotation=0, fontsize=6.5)
             ax.grid(False)
     figure.supxlabel("pairs that keep their link [%]; cells: mAP × 1000, protocol B, mean of 5 seeds", fontsize=7.5)
     return figure

@@ -8,15 +8,15 @@ from itertools import product
 from typing import Any
 
 GRIDS: dict[str, dict[str, list[Any]]] = {
-    "RREH": {"theta": [0.1, 1.0, 10.0], "gamma": [0.0, 0.1, 1.0], "mu": [10.0, 100.0], "lam": [1e-2, 1e-1]},
-    "RREH-kNN": {"theta": [0.1, 1.0, 10.0], "gamma": [0.0, 0.1, 1.0], "mu": [10.0, 100.0], "lam": [1e-2, 1e-1]},
-    "NoReconstruction": {"beta": [0.1, 1.0], "mu": [10.0, 100.0], "lam": [1e-3, 1e-2, 1e-1]},
-    "SelfTraining": {"mu": [10.0, 100.0], "gamma": [0.1, 1.0], "lam": [1e-3, 1e-2, 1e-1]},
-    "SPDH-style": {"theta": [0.1, 1.0, 10.0], "gamma": [0.0, 0.1, 1.0], "mu": [10.0, 100.0], "lam": [1e-2, 1e-1]},
-    "CMFH": {"mu": [10.0, 100.0, 1000.0], "n_components": [32, 64], "reg": [1e-2, 1e-1]},
-    "RFDH-linear": {"reg": [1e-4, 1e-2, 1.0], "lam": [1e-2, 1e-1, 1.0]},
-    "IMH": {"lam": [0.1, 1.0, 10.0], "beta": [0.1, 1.0, 10.0], "max_samples": [1200]},
-    "CVH": {"reg": [1e-3, 1e-2, 1e-1, 1.0], "kernel": ["rbf", None]},
+    "RREH": {"theta": [0.1, 1.0, 10.0], "gamma": [0.1, 1.0], "mu": [10.0, 100.0, 1000.0], "lam": [0.1, 1.0]},
+    "RREH-kNN": {"theta": [0.1, 1.0, 10.0], "gamma": [0.1, 1.0], "mu": [10.0, 100.0, 1000.0], "lam": [0.1, 1.0]},
+    "NoReconstruction": {"mu": [10.0, 100.0, 1000.0], "lam": [0.01, 0.1, 1.0, 10.0]},
+    "SelfTraining": {"gamma": [0.01, 0.1, 1.0], "mu": [100.0, 1000.0], "lam": [0.01, 0.1, 1.0]},
+    "SPDH-style": {"theta": [1.0, 10.0, 100.0], "gamma": [0.1, 1.0], "mu": [10.0, 100.0], "lam": [0.01, 0.1, 1.0]},
+    "CMFH": {"mu": [1.0, 10.0, 100.0], "n_components": [32, 64], "reg": [0.1, 1.0]},
+    "RFDH-linear": {"reg": [0.01, 1.0, 100.0], "lam": [0.01, 0.1, 1.0, 10.0]},
+    "IMH": {"lam": [0.01, 0.1, 1.0], "beta": [0.1, 10.0, 100.0], "max_samples": [1200]},
+    "CVH": {"reg": [1e-4, 1e-3, 1e-2, 1.0], "kernel": ["rbf", None]},
 }
 CHOSEN: dict[str, dict[str, dict[str, Any]]] = {}
 

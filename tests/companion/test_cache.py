@@ -69,7 +69,7 @@ def test_a_store_that_cannot_be_written_is_one_line(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(cache._store(), "set", refuse, raising=False)
-    with pytest.raises(AnchorsError, match="No space left on device.*ANCHORS_CACHE") as error:
+    with pytest.raises(AnchorsError, match=r"No space left on device.*ANCHORS_CACHE") as error:
         cache.cached(double, x=9)
     assert "\n" not in str(error.value)
 

@@ -1,0 +1,74 @@
+"""The figures just built against the committed ones: same rows, same verdicts, numbers within tolerance."""
+
+import json
+
+import pytest
+
+from anchors.companion.notebooks import Notebook, notebooks
+from anchors.companion.paths import ROOT, figures_dir
+from anchors.companion.published import paper
+
+pytestmark = pytest.mark.built
+IDS = [notebook.id for notebook in notebooks()]
+TIMED = {"s", "ms/query", "GiB", "exponent"}  # measured on a clock: only their presence is compared
+TOLERANCE = 0.02  # of mAP and shares: other processors add up in another order, and a few bits flip
+
+
+def both(id):
+    """Return the committed and the fresh result; the fresh one is None where data for it are not on this machine."""
+    fresh = figures_dir() / f"{id}.json"
+    committed = json.loads((ROOT / "figures" / f"{id}.json").read_text())
+    return committed, json.loads(fresh.read_text()) if not Notebook.find(id).missing else None
+
+
+def close(a, b, unit):
+    if a is None or b is None:
+        return a is b
+    return unit in TIMED or abs(a - b) <= max(TOLERANCE, 0.1 * abs(a))
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_numbers_are_the_committed_ones(id):
+    committed, fresh = both(id)
+    if fresh is None:
+        assert not (figures_dir() / f"{id}.json").exists(), "a notebook without its data must not leave a result"
+        return
+    names = [row["quantity"] for row in committed["rows"] if row["unit"] not in TIMED]
+    assert [row["quantity"] for row in fresh["rows"] if row["unit"] not in TIMED] == names
+    for old, new in zip(committed["rows"], fresh["rows"], strict=True):
+        for field in ("measured", "low", "high"):
+            assert close(old[field], new[field], old["unit"]), (old["quantity"], field, old[field], new[field])
+    assert fresh["verdict"]["kind"] == committed["verdict"]["kind"]
+    assert fresh["provenance"]["data"] == committed["provenance"]["data"]
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_results_say_what_the_house_demands(id):
+    committed, _ = both(id)
+    assert committed["status"] == "not available"
+    assert committed["profile"] == "laptop"
+    assert committed["claim"]
+    assert committed["rows"]
+    assert committed["provenance"]["seconds"] >= 0
+    assert {"commit", "code", "data", "versions", "device"} <= set(committed["provenance"])
+    if paper(id.split("/")[0]).reconstructed:
+        assert all(row["published"] is None and row["status"] == "not available" for row in committed["rows"])
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_five_seeds_and_intervals(id):
+    committed, _ = both(id)
+    repeated = [row for row in committed["rows"] if row["low"] is not None]
+    if id not in ("hashing/fig_scaling", "hashing/fig_retrieval"):
+        assert repeated
+        assert all(row["seeds"] >= 5 for row in repeated)
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_committed_files_are_whole(id):
+    from PIL import Image
+
+    with Image.open(ROOT / "figures" / f"{id}.png") as image:
+        assert image.width >= 700
+        assert "commit" in json.loads(image.info["Description"])
+    assert len((ROOT / "figures" / f"{id}.csv").read_text().splitlines()) >= 2
