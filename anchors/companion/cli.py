@@ -92,7 +92,8 @@ def _summary(outcomes: list, seconds: float) -> None:
 
     table = Table(title=f"{len(outcomes)} notebooks in {seconds:.1f} s", title_justify="left")
     for name in ("figure", "result", "time", "expected", "note"):
-        table.add_column(name, justify="right" if name in ("time", "expected") else "left", overflow="fold")
+        side = "right" if name in ("time", "expected") else "left"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=name != "note")
     for o in sorted(outcomes, key=lambda o: o.id):
         expected = "" if o.expected is None else f"{o.expected:.0f} s"
         table.add_row(o.id, o.what, f"{o.seconds:.1f} s", expected, o.note)

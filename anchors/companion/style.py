@@ -19,8 +19,8 @@ def subplots(rows: int = 1, cols: int = 1, width: float = DOUBLE, height: float 
     """
     import matplotlib.pyplot as plt
 
-    with plt.style.context(STYLE):
-        figure, axes = plt.subplots(rows, cols, figsize=(width, height), **options)
+    plt.style.use(STYLE)  # for good, not in a context: titles and legends that are added later follow it too
+    figure, axes = plt.subplots(rows, cols, figsize=(width, height), **options)
     plt.close(figure)
     return figure, axes
 
@@ -40,8 +40,6 @@ def letter(axes: Any) -> None:
 
 def save_figure(figure: Any, stem: Path, title: str, provenance: dict) -> list[Path]:
     """Write ``stem.png`` and ``stem.pdf`` whole or not at all; both carry title and provenance as metadata."""
-    import matplotlib.pyplot as plt
-
     from anchors.companion.files import atomic_write
 
     text = json.dumps(provenance, sort_keys=True, default=str)
@@ -52,7 +50,6 @@ def save_figure(figure: Any, stem: Path, title: str, provenance: dict) -> list[P
     paths = []
     for kind, fields in metadata.items():
         path = Path(f"{stem}.{kind}")
-        with plt.style.context(STYLE):
-            atomic_write(path, lambda handle, k=kind, m=fields: figure.savefig(handle, format=k, metadata=m))
+        atomic_write(path, lambda handle, k=kind, m=fields: figure.savefig(handle, format=k, metadata=m))
         paths.append(path)
     return paths

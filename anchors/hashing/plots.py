@@ -16,9 +16,21 @@ TASK = {"I2T": "image → text", "T2I": "text → image"}
 
 def band(ax: Any, x: Any, table: pd.DataFrame, method: str, label: str | None = None, **line: Any) -> None:
     """Draw a mean (column ``mean``) with its 95 % interval (``low``, ``high``) in the colour of a method."""
-    style = {"color": COLOURS[method], "marker": MARKER[method]} | line
-    ax.plot(x, table["mean"], label=label or LABELS[method], **style)
-    ax.fill_between(x, table["low"], table["high"], color=style["color"], alpha=0.18, linewidth=0)
+    ax.plot(x, table["mean"], label=label or LABELS[method], color=COLOURS[method], **{"marker": MARKER[method]} | line)
+    if np.isfinite(table["low"]).all():
+        ax.fill_between(x, table["low"], table["high"], color=COLOURS[method], alpha=0.18, linewidth=0)
+
+
+def protocols(ax: Any, x: str, tables: dict[str, pd.DataFrame], method: str, scale: float = 1) -> None:
+    """Draw protocol A solid with its band, and protocol B as a thin dotted line without one."""
+    band(ax, scale * tables["A"][x], tables["A"], method)
+    ax.plot(scale * tables["B"][x], tables["B"]["mean"], color=COLOURS[method], linestyle=":", linewidth=1.1)
+
+
+def protocol_key(ax: Any) -> None:
+    """Add the meaning of solid and dotted lines to the legend's entries."""
+    ax.plot([], [], color=MUTED, linestyle="-", label=PROTOCOL["A"])
+    ax.plot([], [], color=MUTED, linestyle=":", label=PROTOCOL["B"])
 
 
 def legend_below(figure: Any, ax: Any, columns: int = 3) -> None:
@@ -34,17 +46,15 @@ def pairing_ratio(table: pd.DataFrame, gain: pd.DataFrame):
     for column, data in enumerate(sets):
         top, bottom = axes[:, column]
         for method in dict.fromkeys(table.method):
-            for protocol, dash in (("A", "-"), ("B", ":")):
-                own = intervals(table[(table.data == data) & (table.method == method)], ["ratio"], protocol)
-                band(top, 100 * own.ratio, own, method, f"{LABELS[method]}, {protocol}", linestyle=dash)
+            own = table[(table.data == data) & (table.method == method)]
+            protocols(top, "ratio", {p: intervals(own, ["ratio"], p) for p in PROTOCOL}, method, 100)
         for treated in dict.fromkeys(gain.treated):
-            for protocol, dash in (("A", "-"), ("B", ":")):
-                own = gain[(gain.data == data) & (gain.treated == treated) & (gain.protocol == protocol)]
-                own = own[own.control == "NoReconstruction"]
-                band(bottom, 100 * own.ratio, own, treated, linestyle=dash)
+            own = gain[(gain.data == data) & (gain.treated == treated) & (gain.control == "NoReconstruction")]
+            protocols(bottom, "ratio", {p: own[own.protocol == p] for p in PROTOCOL}, treated, 100)
         bottom.axhline(0, color=INK, linewidth=0.8)
         top.set(title=data, ylabel="mAP, mean of both directions")
         bottom.set(xlabel="pairs that keep their link [%]", ylabel="gain over no reconstruction")
+    protocol_key(axes[0, 0])
     legend_below(figure, axes[0, 0])
     return figure
 
@@ -109,9 +119,9 @@ def _four_panels(long: pd.DataFrame, x: str, label: str, log: bool):
                 own = panel[panel.method == method]
                 marks = {"marker": MARKER[method], "markevery": max(1, len(own) // 8), "markersize": 3.2}
                 ax.plot(own[x], own.precision, label=LABELS[method], color=COLOURS[method], linewidth=1.2, **marks)
-                if "low" in own:
+                if "low" in own and method == "RREH":
                     ax.fill_between(own[x], own.low, own.high, color=COLOURS[method], alpha=0.15, linewidth=0)
-            ax.set_title(f"{TASK[task]}, {PROTOCOL[protocol]}")
+            ax.set(title=f"{TASK[task]}, {PROTOCOL[protocol]}", ylim=(0, None))
             if log:
                 ax.set_xscale("log")
     for ax in axes[1]:
@@ -135,17 +145,17 @@ def sensitivity(table: pd.DataFrame, centres: dict[str, dict[str, float]]):
     palette = colours(list(dict.fromkeys(table.data)))
     for ax, name in zip(axes.flat, names, strict=False):
         for marker, (data, colour) in zip(MARKERS, palette.items(), strict=False):
-            for protocol, dash in (("A", "-"), ("B", ":")):
-                own = intervals(table[(table.data == data) & (table.parameter == name)], ["value"], protocol)
-                ax.plot(
-                    own.value, own["mean"], color=colour, marker=marker, linestyle=dash, label=f"{data}, {protocol}"
-                )
-                ax.fill_between(own.value, own.low, own.high, color=colour, alpha=0.15, linewidth=0)
+            rows = table[(table.data == data) & (table.parameter == name)]
+            own, other = (intervals(rows, ["value"], protocol) for protocol in PROTOCOL)
+            ax.plot(own.value, own["mean"], color=colour, marker=marker, label=data)
+            ax.fill_between(own.value, own.low, own.high, color=colour, alpha=0.15, linewidth=0)
+            ax.plot(other.value, other["mean"], color=colour, linestyle=":", linewidth=1.1)
             if centres[data].get(name):
                 ax.axvline(centres[data][name], color=colour, linewidth=0.8, alpha=0.7)
         ax.set(xscale="log", title=SYMBOLS[name])
     for ax in axes[:, 0]:
         ax.set_ylabel("validation mAP")
+    protocol_key(axes.flat[0])
     legend_below(figure, axes.flat[0], 4)
     return figure
 
@@ -166,8 +176,9 @@ def convergence(table: pd.DataFrame):
             right.fill_between(rounds, scores.min(0), scores.max(0), color=colour, alpha=0.15, lw=0)
     left.set(xlabel="rounds of updates", ylabel="J / J at the start", title="objective (band: range over seeds)")
     right.set(xlabel="rounds of updates", ylabel="mAP", title="retrieval (band: range over seeds)")
-    left.legend()
-    right.legend(ncols=2)
+    for ax in (left, right):
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend()
     return figure
 
 
@@ -184,12 +195,13 @@ def ablation(changes: pd.DataFrame):
             look = {"fmt": "o" if protocol == "A" else "s", "color": colour, "markersize": 3.5, "linewidth": 1.1}
             ax.errorbar(rows["mean"], y, xerr=error, label=PROTOCOL[protocol], **look)
         ax.axvline(0, color=INK, linewidth=0.8)
-        ax.set(title=f"{data}, {100 * ratio:g} % pairs", yticks=range(len(variants)), yticklabels=variants)
+        ax.set(title=f"{data}\n{100 * ratio:g} % pairs", yticks=range(len(variants)), yticklabels=variants)
         ax.tick_params(axis="x", labelsize=6.5)
     figure.supxlabel(
         "change of mAP against the full method (mean of both directions, 95 % interval over seeds)", fontsize=7.5
     )
-    legend_below(figure, axes.flat[0], 2)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure
 
 
@@ -262,5 +274,5 @@ def metric_audit(means: pd.DataFrame):
     ax.set(
         yticks=range(len(order)), yticklabels=order, xlabel="mAP of the same codes (dotted: the convention used here)"
     )
-    ax.legend()
+    legend_below(figure, ax)
     return figure

@@ -33,8 +33,8 @@ def emoji_search(words: list[Hits], found: list[Hits], rows: list[int], train: V
             _bits(ax, distance, bits, hits.query_bits)
         for ax in line[1 + len(hits.rows) :]:
             ax.set_axis_off()
-    axes[0, 0].set_title("words → pictures", fontsize=8)
-    axes[len(words), 0].set_title("pictures → words", fontsize=8)
+    axes[0, 0].set_title("words → pictures")
+    axes[len(words), 0].set_title("pictures → words")
     note = "number and cells: Hamming distance and bits; orange: differs from the query"
     figure.supxlabel(f"{note}. {CREDIT}", fontsize=6.5)
     return figure

@@ -174,7 +174,7 @@ def grid(function, jobs: list[dict], label: str, datasets: list[str] | None = No
     """Return the cached results of ``function(**job)`` for every job, keyed on the data sets' contents too."""
     from anchors.companion.cache import cached_grid
 
-    names = datasets or sorted({job["data"] for job in jobs})
+    names = sorted({job["data"] for job in jobs}) if datasets is None else datasets
     return cached_grid(function, jobs, label, salt(names))
 
 

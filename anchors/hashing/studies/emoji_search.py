@@ -52,7 +52,7 @@ def words_to_pictures(words: list[str], bits: int, ratio: float, seed: int, k: i
     return [search(code, database["image"], bits, word, k) for word, code in zip(words, packed, strict=True)]
 
 
-def pictures_to_words(rows: list[int], bits: int, ratio: float, seed: int, k: int = 4) -> list[Hits]:
+def pictures_to_words(rows: list[int], bits: int, ratio: float, seed: int, k: int = 8) -> list[Hits]:
     """Return the texts nearest to held-out pictures; ``rows`` count within the test emoji."""
     model, database = engine(bits, ratio, seed)
     test = dataset(DATA).test()
