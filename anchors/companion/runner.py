@@ -116,6 +116,9 @@ def build(tasks: list[Task], jobs: int = 2, force: bool = False, say: Callable[[
     with only_one_build(say):
         todo = [task for task in tasks if not _settled(task, force, report)]
         todo.sort(key=lambda task: -(expected_seconds(task) or 0))
+        if todo:
+            total = sum(expected_seconds(task) or 0 for task in todo)
+            say(f"{len(todo)} notebooks to build, {jobs} at a time: about {total / min(jobs, len(todo)):.0f} s")
         with ThreadPoolExecutor(max(1, jobs)) as pool:
             futures = [pool.submit(_run, task) for task in todo]
             try:

@@ -53,8 +53,8 @@ def measure(method: str, n: int, repeat: int) -> dict[str, float]:
 
 def compute(profile: str, seed: int) -> pd.DataFrame:
     """Return one row per method, n and repetition. IMH, of cubic cost, is measured up to 2,000 rows."""
-    sizes = choose(profile, [1000, 10_000], [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000], None)
-    sizes = sizes or [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000]
+    laptop = [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
+    sizes = choose(profile, [1000, 10_000], laptop, [*laptop, 3_000_000])
     small = choose(profile, [500], [500, 1000, 2000], [500, 1000, 2000, 3000])
     jobs = [{"method": "RREH", "n": n, "repeat": seed + i} for n in sizes for i in range(3 if n <= 30_000 else 1)]
     jobs += [{"method": "IMH", "n": n, "repeat": seed} for n in small]
