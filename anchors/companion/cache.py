@@ -7,16 +7,19 @@ result is on disk as soon as it is computed, so an interrupted grid continues wh
 
 import json
 import sys
+import time
+import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from anchors.companion.codehash import digest, source_hash
+from anchors.companion.codehash import closure, digest, source_hash
 from anchors.companion.errors import AnchorsError
 from anchors.companion.paths import cache_dir
 
+STARTED = time.time()  # about when this process imported the package
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "dask", "torch", "transformers")
 
 
@@ -36,6 +39,20 @@ def key_of(function: Callable, arguments: dict[str, Any], salt: str = "") -> str
 def _code_of(module: str) -> str:
     """Return the module's hash as it was when this process first asked: what is imported does not change after."""
     return source_hash([module])
+
+
+@cache
+def _edited(module: str) -> bool:
+    """Return whether a file behind ``module`` changed since this process started, when it first asks.
+
+    Then what runs may not be what is on disk, and its results must not be stored under the hash of the disk.
+    """
+    newest = max((path.stat().st_mtime for path in closure([module]).values()), default=0)
+    if newest > STARTED:
+        warnings.warn(
+            f"{module}: code changed since this kernel started; results are not stored. Restart it.", stacklevel=2
+        )
+    return newest > STARTED
 
 
 @cache
@@ -63,6 +80,8 @@ def _cached(function: Callable[..., Any], arguments: dict, salt: str, wait: bool
     """Return ``(True, value)``, or ``(False, None)`` when another process is computing it and ``wait`` is False."""
     from filelock import FileLock, Timeout
 
+    if _edited(function.__module__):
+        return True, json.loads(json.dumps(_limited(function, arguments)))
     key, store = key_of(function, arguments, salt), _store()
     hit = store.get(key)
     if hit is None:
@@ -77,16 +96,21 @@ def _cached(function: Callable[..., Any], arguments: dict, salt: str, wait: bool
 def _compute(function: Callable[..., Any], arguments: dict, store: Any, key: str) -> dict:
     import sqlite3
 
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # several processes share the cores, and one thread gives the same sums everywhere
-        hit = {"value": function(**arguments)}
+    hit = {"value": _limited(function, arguments)}
     try:
         store.set(key, hit)
     except (sqlite3.Error, OSError) as error:
         cure = "free some space or set ANCHORS_CACHE to a writable folder; what is stored already is kept"
         raise AnchorsError(f"{store.directory}: cannot be written ({error}); {cure}") from error
     return {"value": json.loads(json.dumps(hit["value"]))}
+
+
+def _limited(function: Callable[..., Any], arguments: dict) -> Any:
+    """Compute with one thread: processes share the cores, and one thread adds up in the same order everywhere."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return function(**arguments)
 
 
 @cache

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from anchors.companion.errors import AnchorsError
 from anchors.companion.paths import relative
 
+CACHED = ("results", "locks", "executed", "state", "logs", "views", "tested", "nbval")  # what clean may remove
+
 
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors a reader can mend are one line on stderr."""
@@ -63,13 +65,14 @@ def figures(args: argparse.Namespace) -> int:
     tasks = runner.plan(_chosen(args), args.profile, parse_overrides(args.overrides))
     start = time.perf_counter()
     outcomes = runner.build(tasks, jobs=args.jobs, force=args.force, say=lambda text: print(text, flush=True))
-    page = report.write_gallery(args.profile)
     _summary(outcomes, time.perf_counter() - start)
+    page = report.write_gallery(args.profile)
+    failed = {outcome.id for outcome in outcomes if outcome.what == "failed"}
     for task in tasks:
-        if args.overrides:
+        if args.overrides and task.id not in failed:
             print(f"written: {relative(task.stem)}.*")
     print(f"open {relative(page)}")
-    return 1 if any(outcome.what == "failed" for outcome in outcomes) else 0
+    return 1 if failed else 0
 
 
 def _chosen(args: argparse.Namespace) -> list[str]:
@@ -113,6 +116,7 @@ def list_notebooks(args: argparse.Namespace) -> int:
         missing = f"not built: needs {', '.join(notebook.missing)}" if notebook.missing else "not built"
         result = results.load(path) if path.is_file() else None
         state = f"{result['verdict']['kind']}; paper's value: {result['status']}" if result else missing
+        state += "" if not result or runner.is_current(task) else " (as committed or earlier; make figures rebuilds it)"
         cost = "?" if seconds is None else f"{seconds:.0f} s"
         print(f"{notebook.id:34} {cost:>6}  {state}\n{'':43}{notebook.claim}")
     return 0
@@ -175,12 +179,18 @@ def clean(args: argparse.Namespace) -> int:
     """Remove what make can make again; downloads and committed figures stay."""
     import shutil
 
-    from anchors.companion.paths import cache_dir, figures_dir
+    from anchors.companion.paths import PAPERS, cache_dir, figures_dir
+    from anchors.companion.runner import only_one_build
 
-    shutil.rmtree(cache_dir())
-    for folder in figures_dir().glob("_*"):
-        shutil.rmtree(folder)
-    for page in [*figures_dir().rglob("*.html"), *figures_dir().rglob("*.pdf")]:
-        page.unlink()
+    with only_one_build(print):
+        for name in CACHED:
+            shutil.rmtree(cache_dir() / name, ignore_errors=True)
+        for folder in figures_dir().glob("_*"):
+            shutil.rmtree(folder)
+        pages = [
+            page for paper in PAPERS for kind in ("html", "pdf") for page in figures_dir().glob(f"{paper}/*.{kind}")
+        ]
+        for page in [figures_dir() / "index.html", *pages]:
+            page.unlink(missing_ok=True)
     print("removed: cache, executed copies, pages, figures of other profiles and parameters")
     return 0

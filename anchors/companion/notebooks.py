@@ -3,15 +3,17 @@
 import json
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from anchors.companion.cache import library_versions
 from anchors.companion.codehash import digest, imports, source_hash, text_hash
 from anchors.companion.datasets import available, fingerprint
 from anchors.companion.errors import InputError
+from anchors.companion.files import sha256
 from anchors.companion.params import Parameter, parse_cell
-from anchors.companion.paths import NOTEBOOKS, PAPERS, relative
+from anchors.companion.paths import NOTEBOOKS, PAPERS, PUBLISHED, ROOT, RUNS, relative
+from anchors.companion.style import STYLE
 
 
 @dataclass(frozen=True)
@@ -99,18 +101,31 @@ class Notebook:
     def input_hash(self, values: dict[str, Any]) -> str:
         """Return the hash of everything the results depend on: cells, parameters, package code, data, libraries."""
         data = {name: fingerprint(name) for name in self.needs if available(name)}
-        return digest(
-            text_hash(self.code), values, source_hash(imports(self.code)), self.logs(), data, library_versions()
-        )
+        files = own_files({**{name: p.default for name, p in self.parameters.items()}, **values})
+        code = [text_hash(self.code), source_hash(imports(self.code)), sha256(STYLE)]
+        return digest(code, values, self.logs(), data, files, installed())
 
     def logs(self) -> dict[str, str]:
         """Return the hashes of the recorded logs and published values of the notebook's paper."""
-        from anchors.companion.files import sha256
-        from anchors.companion.paths import PUBLISHED, RUNS
-
         paper = self.id.split("/")[0]
         files = [*sorted((RUNS / paper).glob("*")), PUBLISHED / f"{paper}.yml"]
         return {path.name: sha256(path) for path in files if path.is_file()}
+
+
+def own_files(values: dict[str, Any]) -> dict[str, str]:
+    """Return the hashes of the files and folders that parameters name (a user's own data), by path."""
+    words = [word for value in values.values() for word in (value if isinstance(value, list) else [value])]
+    found: dict[str, str] = {}
+    for path in (ROOT / word for word in words if isinstance(word, str) and word):
+        files = sorted(path.glob("*")) if path.is_dir() else [path]
+        found |= {str(file): sha256(file) for file in files if file.is_file()}
+    return found
+
+
+@cache
+def installed() -> str:
+    """Return one hash of the names and versions of all installed packages: any upgrade may change a figure."""
+    return digest(sorted((d.name, d.version) for d in distributions()))
 
 
 @cache

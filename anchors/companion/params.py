@@ -1,7 +1,7 @@
 """Profiles, and the annotated literals in a notebook's ``parameters`` cell."""
 
 import ast
-import shlex
+import re
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -54,13 +54,13 @@ def parse_cell(source: str, where: str = "parameters cell") -> dict[str, Paramet
 
 
 def parse_overrides(text: str) -> dict[str, str]:
-    """Return ``{"bits": "64", "ratio": "0.1"}`` for ``"bits=64 ratio=0.1"`` (shell quoting is respected)."""
-    pairs = {}
-    for word in shlex.split(text or ""):
-        name, equals, value = word.partition("=")
-        if not (name.isidentifier() and equals):
-            raise InputError("P", repr(word), "name=value", 'Separate pairs by blanks: P="bits=64 ratio=0.1".')
-        pairs[name] = value
+    """Return ``{"bits": "64", "ratio": "0.1"}`` for ``"bits=64 ratio=0.1"``; lists and quoted texts may hold blanks."""
+    pairs, rest = {}, (text or "").strip()
+    while rest:
+        found = re.match(r"""([A-Za-z_]\w*)=(\[[^\]]*\]|"[^"]*"|'[^']*'|[^\s\[]\S*)(?:\s+|$)""", rest)
+        if found is None:
+            raise InputError("P", repr(rest), "name=value", 'Separate pairs by blanks: P="bits=64 ratio=0.1".')
+        pairs[found[1]], rest = found[2], rest[found.end() :]
     return pairs
 
 
@@ -75,6 +75,10 @@ def resolve(declared: dict[str, Parameter], overrides: dict[str, Any], where: st
 def _typed(declared: dict[str, Parameter], name: str, value: Any, where: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
+    if name == "profile":
+        raise InputError(
+            f"{where}: parameter 'profile'", repr(value), "PROFILE=... beside P", "Say make PROFILE=smoke."
+        )
     if name not in declared:
         raise InputError(
             f"{where}: parameter {name!r}", "no such parameter", " | ".join(declared), "Mind the spelling."

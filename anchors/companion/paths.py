@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from anchors.companion.errors import AnchorsError
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
 PUBLISHED = DATA / "published"
@@ -12,9 +14,12 @@ PAPERS = ("thought", "rubric", "entity", "hashing")
 
 
 def _folder(variable: str, default: Path) -> Path:
-    """Return the folder named by an environment variable, else ``default``; create it."""
-    path = Path(os.environ.get(variable) or default).expanduser().resolve()
-    path.mkdir(parents=True, exist_ok=True)
+    """Return the folder named by an environment variable (relative to the repository) or ``default``; create it."""
+    path = (ROOT / Path(os.environ.get(variable) or default).expanduser()).resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AnchorsError(f"{path}: cannot be made ({error.strerror}); set {variable} to a writable folder") from error
     return path
 
 

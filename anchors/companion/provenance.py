@@ -17,8 +17,13 @@ def commit() -> str:
     """Return the short commit, with ``+`` when the package differs from it, or ``none`` outside git."""
 
     def git(*words: str) -> str:
-        run = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=20, check=False)
-        return run.stdout.strip() if run.returncode == 0 else ""
+        try:
+            run = subprocess.run(
+                ["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=20, check=True
+            )
+        except (OSError, subprocess.SubprocessError):  # no git, or no repository
+            return ""
+        return run.stdout.strip()
 
     head = git("rev-parse", "--short=10", "HEAD")
     return (head + ("+" if git("status", "--porcelain", "anchors") else "")) if head else "none"

@@ -3,15 +3,16 @@
 A run is two files under ``data/runs/<paper>``: ``<name>.csv`` (the log) and ``<name>.json`` (its provenance).
 """
 
+import hashlib
 import json
 import shlex
 import subprocess
 import sys
 from typing import Any
 
-from anchors.companion import provenance
+from anchors.companion.codehash import source_hash
 from anchors.companion.errors import InputError
-from anchors.companion.files import atomic_write
+from anchors.companion.files import atomic_write, sha256
 from anchors.companion.paths import ROOT, RUNS, relative
 
 
@@ -27,19 +28,29 @@ def load(name: str) -> tuple[Any, dict[str, Any]]:
     table, record = RUNS / f"{name}.csv", RUNS / f"{name}.json"
     if not (table.is_file() and record.is_file()):
         raise InputError(relative(table), "no such run", " | ".join(names()) or "a recorded run", "Run make runs.")
-    return pd.read_csv(table, float_precision="round_trip"), json.loads(record.read_text(encoding="utf-8"))
+    about = json.loads(record.read_text(encoding="utf-8"))
+    if sha256(table) != about["sha256"]:
+        raise InputError(relative(table), "another log than its json describes", about["sha256"][:16], "Run make runs.")
+    return pd.read_csv(table, float_precision="round_trip"), about
 
 
-def save(name: str, table: Any, command: str, modules: list[str], data: dict[str, str], seconds: float, **facts: Any):
-    """Write the log and then the provenance of a run; ``command`` is what repeats it from the repository's root."""
+def made_by(record: dict[str, Any], modules: list[str]) -> str:
+    """Return whether the code of a run is the code of today, in words."""
+    same = record["code"] == source_hash(modules)[:16]
+    return "the code of today" if same else f"other code ({record['code']}); the live part shows what that changes"
+
+
+def save(name: str, table: Any, command: str, origin: dict[str, Any], **facts: Any) -> None:
+    """Write the log and then its provenance.
+
+    ``command`` repeats the run from the repository's root; ``origin`` is :func:`provenance.record` taken *before* the
+    run, so that it names the code that ran. The provenance holds the log's hash, so that a mixed pair is noticed.
+    """
     stem = RUNS / name
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    record = {"name": name, "command": command, **facts, **provenance.record(modules, data, seconds)}
-    for ending, text in (
-        ("csv", table.to_csv(index=False, float_format="%.6g")),
-        ("json", json.dumps(record, indent=1) + "\n"),
-    ):
-        atomic_write(stem.with_suffix(f".{ending}"), text.encode())
+    text = table.to_csv(index=False, float_format="%.6g").encode()
+    record = {"name": name, "command": command, **facts, **origin, "sha256": hashlib.sha256(text).hexdigest()}
+    atomic_write(stem.with_suffix(".csv"), text)
+    atomic_write(stem.with_suffix(".json"), (json.dumps(record, indent=1) + "\n").encode())
 
 
 def repeat(chosen: list[str], dry: bool = False) -> int:

@@ -12,7 +12,7 @@ from anchors.companion import published, results
 from anchors.companion.files import atomic_write
 from anchors.companion.notebooks import Notebook, notebooks
 from anchors.companion.provenance import commit
-from anchors.companion.runner import Task
+from anchors.companion.runner import Task, is_current
 
 TEMPLATES = Path(__file__).with_name("templates")
 THUMB_WIDTH = 680
@@ -44,7 +44,7 @@ def _card(notebook: Notebook, root: Path, profile: str) -> dict[str, Any]:
     card = {
         "id": notebook.id, "name": notebook.path.stem, "title": notebook.title, "claim": notebook.claim,
         "needs": ", ".join(notebook.missing), "link": f"{notebook.id}.html", "result": result,
-        "executed": task.executed, "parameters": notebook.parameters,
+        "executed": task.executed, "parameters": notebook.parameters, "stale": bool(result) and not is_current(task),
     }  # fmt: skip
     return card | (_measured(result, root, notebook) if result else {})
 
@@ -76,19 +76,24 @@ def _thumb(path: Path, alt: str) -> dict[str, Any]:
 def _write_paper_page(folder: Path, section: dict[str, Any]) -> None:
     cards = {card["name"]: card for card in section["cards"]}
     claims = [
-        claim.model_dump() | {"cards": [cards[name] for name in claim.tested_by if name in cards]}
+        claim.model_dump() | {"cards": [_judged(cards[name], claim.id) for name in claim.tested_by if name in cards]}
         for claim in section["paper"].claims
     ]
-    rows = [
-        {"name": card["name"], "cells": _cells(row)}
+    tables = [
+        {"name": card["name"], "title": card["title"], "rows": [_cells(row) for row in card["result"]["rows"]]}
         for card in section["cards"] if card["result"]
-        for row in card["result"]["rows"]
     ]  # fmt: skip
     missing = [card for card in section["cards"] if not card["result"]]
     _write(
         folder / "index.html", "paper.html.j2", title=section["paper"].short, trail=[("Figures", "../index.html")],
-        paper=section["paper"], claims=claims, rows=rows, missing=missing,
+        paper=section["paper"], claims=claims, tables=tables, missing=missing,
     )  # fmt: skip
+
+
+def _judged(card: dict[str, Any], claim: str) -> dict[str, Any]:
+    """Return the card with its verdict on one claim of the paper, where it has one of its own for it."""
+    verdict = card["result"] and card["result"]["verdict"]["claims"].get(claim)
+    return card | ({"verdict": verdict["kind"], "text": verdict["text"]} if verdict else {})
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -3,12 +3,12 @@
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from anchors.companion import provenance
-from anchors.companion.codehash import imports
+from anchors.companion.codehash import digest, imports
 from anchors.companion.errors import InputError
 from anchors.companion.files import atomic_write
 from anchors.companion.notebooks import Notebook
@@ -40,10 +40,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the figure says about its claim: one of :data:`VERDICTS` and one sentence with the numbers."""
+    """What the figure says about its claim: one of :data:`VERDICTS` and one sentence with the numbers.
+
+    ``claims`` holds verdicts on further claims of the paper, by the claim's id in the published record.
+    """
 
     kind: str
     text: str
+    claims: dict[str, "Verdict"] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.kind not in VERDICTS:
@@ -112,11 +116,22 @@ class Run:
         """Return where the numbers of this run come from."""
         return provenance.record(imports(self.notebook.code), self.data, seconds)
 
+    def compared(self, rows: list[Row]) -> list[Row]:
+        """Return the rows beside the paper's values, where the record has them, with their statuses."""
+        name, result = self.id.split("/")[1], []
+        for r in rows:
+            value = self.paper.value(name, r.quantity)
+            if value is not None:
+                status = status_of(value.value, (r.low, r.high), 0.0, self.profile == "paper")
+                r = replace(r, published=value.value, confidence=value.confidence, status=status)
+            result.append(r)
+        return result
+
     def table(self, rows: list[Row]):
         """Return the table a reader sees, as a DataFrame: published | measured | 95 % interval | n, seeds | status."""
         import pandas as pd
 
-        return pd.DataFrame([shown(row) for row in rows]).set_index("quantity")
+        return pd.DataFrame([shown(row) for row in self.compared(rows)]).set_index("quantity")
 
     def save(self, rows: list[Row], verdict: Verdict, figure: Any = None, table: Any = None) -> str:
         """Write ``<stem>.png``, ``.pdf``, ``.csv`` and, last, ``.json``; return one line that names them.
@@ -125,6 +140,7 @@ class Run:
         """
         from anchors.companion.style import save_figure
 
+        rows = self.compared(rows)
         record = self.provenance(time.perf_counter() - self.started)
         title = self.notebook.title
         stem = self.stem
@@ -146,7 +162,8 @@ def output_stem(id: str, profile: str, overrides: dict[str, Any]) -> Path:
         return figures_root(profile) / id
     words = ",".join(f"{k}={v}" for k, v in sorted(overrides.items())).replace("/", "_").replace(" ", "")
     folder = "_custom" if profile == "laptop" else f"_custom_{profile}"
-    return figures_dir() / folder / f"{id}__{words[:120]}"
+    short = words if len(words) <= 100 else f"{words[:90]}-{digest(words)[:8]}"
+    return figures_dir() / folder / f"{id}__{short}"
 
 
 def figures_root(profile: str) -> Path:

@@ -9,18 +9,19 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from anchors.companion.codehash import digest
+from anchors.companion.datasets import fetch
 from anchors.companion.errors import AnchorsError
 from anchors.companion.files import atomic_write, sha256
 from anchors.companion.notebooks import Notebook
 from anchors.companion.params import check_profile, resolve
-from anchors.companion.paths import ROOT, cache_dir, relative
+from anchors.companion.paths import ROOT, cache_dir, figures_dir, relative
 from anchors.companion.results import output_stem
 
 ENDINGS = ("png", "pdf", "csv", "json")
@@ -63,8 +64,13 @@ class Task:
 
     @property
     def variant(self) -> str:
-        """A short name of profile and overrides, for files in the cache."""
-        return self.profile + (f"-{digest(self._own_overrides)[:8]}" if self._own_overrides else "")
+        """A short name of profile, overrides and figures folder, for files in the cache."""
+        parts = [self.profile]
+        if self._own_overrides:
+            parts.append(digest(self._own_overrides)[:8])
+        if figures_dir() != ROOT / "figures":
+            parts.append(digest(str(figures_dir()))[:8])
+        return "-".join(parts)
 
     @property
     def executed(self) -> Path:
@@ -154,9 +160,12 @@ def only_one_build(say: Callable[[str], None]):
 
 def _settled(task: Task, force: bool, report: Callable[[Outcome], None]) -> bool:
     """Report and return True when there is nothing to run: data missing, or results up to date."""
-    if task.notebook.missing:
-        report(Outcome(task.id, "not built", note=f"needs {', '.join(task.notebook.missing)} (see make doctor)"))
-        return True
+    for name in task.notebook.missing:
+        try:
+            fetch(name)
+        except AnchorsError as error:
+            report(Outcome(task.id, "not built", note=f"needs {name}: {error}"))
+            return True
     if not force and is_current(task):
         report(Outcome(task.id, "cached", expected=expected_seconds(task)))
         return True
@@ -236,8 +245,8 @@ def _results(task: Task) -> list[Path]:
 def _explain(task: Task, error: Exception) -> str:
     """Return one line about a failure; the whole traceback goes to a log file."""
     log = cache_dir() / "logs" / f"{task.id.replace('/', '-')}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(f"{error}", encoding="utf-8")
+    with suppress(AnchorsError):  # a full disk must not hide what went wrong
+        atomic_write(log, f"{error}".encode())
     name = getattr(error, "ename", type(error).__name__)
     text = str(getattr(error, "evalue", error)).strip().splitlines() or [""]
     return f"{name}: {text[0][:300]} (whole story: {relative(log)})"

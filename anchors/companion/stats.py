@@ -34,13 +34,6 @@ def paired_interval(treated: np.ndarray, control: np.ndarray, level: float = 0.9
     return mean_interval(np.asarray(treated, float) - np.asarray(control, float), level)
 
 
-def verdict_of(interval: Interval) -> str:
-    """Return ``higher``, ``lower`` or ``no clear difference`` for the interval of a difference."""
-    if interval.low > 0:
-        return "higher"
-    return "lower" if interval.high < 0 else "no clear difference"
-
-
 def loglog_slope(x: np.ndarray, y: np.ndarray) -> float:
     """Return the least-squares slope of log y against log x (the exponent of a power law)."""
     return float(np.polyfit(np.log(np.asarray(x, float)), np.log(np.asarray(y, float)), 1)[0])

@@ -30,14 +30,6 @@ def colours(names: list[str]) -> dict[str, str]:
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
 
-def letter(axes: Any) -> None:
-    """Write a, b, c ... at the upper left corner of each axes."""
-    import numpy as np
-
-    for i, ax in enumerate(np.ravel(axes)):
-        ax.text(-0.02, 1.04, "abcdefghijkl"[i], transform=ax.transAxes, fontweight="bold", ha="right", va="bottom")
-
-
 def save_figure(figure: Any, stem: Path, title: str, provenance: dict) -> list[Path]:
     """Write ``stem.png`` and ``stem.pdf`` whole or not at all; both carry title and provenance as metadata."""
     from anchors.companion.files import atomic_write

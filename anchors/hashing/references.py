@@ -62,6 +62,8 @@ def reference_scores(train: Views, queries: Views, pairs: np.ndarray, k: int = 1
     the linked rows ``pairs``, database coded by its own projection (protocol B). The label oracle gives every class
     one code, and so ranks perfectly.
     """
+    from anchors.hashing.metrics import relevance
+
     labels = queries.labels, train.labels
     scores = {}
     for modality in ("image", "text"):
@@ -73,6 +75,6 @@ def reference_scores(train: Views, queries: Views, pairs: np.ndarray, k: int = 1
     a, b = canonical(image[pairs] - image[pairs].mean(0), text[pairs] - text[pairs].mean(0), k)
     scores["CCA I2T"] = cosine_map(new_image @ a, text @ b, *labels)
     scores["CCA T2I"] = cosine_map(new_text @ b, image @ a, *labels)
-    classes = np.eye(int(max(labels[0].max(), labels[1].max())) + 1)
-    scores["label oracle"] = cosine_map(classes[labels[0]], classes[labels[1]], *labels)
+    relevant = relevance(*labels)
+    scores["label oracle"] = ranked_map(relevant.astype(float), relevant)
     return scores

@@ -77,11 +77,6 @@ def pack_step(codes):
     return pack(codes), (np.zeros(1),)
 
 
-def pack_state_step(state):
-    """Step: packed codes of a block of the state (V, B)."""
-    return pack(state[1]), (np.zeros(1),)
-
-
 def feasible(runner, z, total, gram, n, starts, seed, previous=None):
     """Maximise tr(V'Z) over V'V = n I, 1'V = 0 (centred SVD of Z by its Gram matrix).
 

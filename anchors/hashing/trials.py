@@ -6,13 +6,14 @@ one), the anchors, the landmarks and the rotation. Methods with the same seed th
 
 import time
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from anchors.companion.codehash import digest
 from anchors.companion.errors import InputError
-from anchors.companion.paths import cache_dir
+from anchors.companion.paths import ROOT, cache_dir
 from anchors.hashing import views as views_module
 from anchors.hashing.settings import tuned
 from anchors.hashing.views import Views
@@ -20,18 +21,23 @@ from anchors.hashing.views import Views
 TASKS = ("I2T", "T2I")
 PROTOCOLS = ("A", "B")
 SCORES = tuple(f"{task}_{protocol}" for protocol in PROTOCOLS for task in TASKS)
+EMOJI = {"emoji": "tfidf", "emoji-minilm": "minilm"}
 VALIDATION_SEED = 2024  # one fixed validation split for all choices
 TOP_N = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class Task(NamedTuple):
-    """Semi-paired training rows, the queries, and the database of each modality (rows of the training set)."""
+    """Semi-paired training rows (linked pairs, unpaired images, unpaired texts), the queries and what they search.
+
+    ``shelf`` is a database of its own, where the data set has one; otherwise the training rows are searched.
+    """
 
     train: Views
     queries: Views
     pairs: np.ndarray
     images: np.ndarray
     texts: np.ndarray
+    shelf: Views | None = None
 
     def rows(self, modality: str) -> np.ndarray:
         """Training rows in the order of the learnt codes: the pairs, then the unpaired rows of the modality."""
@@ -44,12 +50,19 @@ def dataset(name: str, split: str = "test") -> Views:
 
     ``split="validation"`` drops the test rows and holds a fifth of the training rows out instead.
     """
-    if name.startswith("emoji"):
-        text = "minilm" if name == "emoji-minilm" else "tfidf"
-        views = views_module.load("emoji", text=text, cache_dir=cache_dir() / "views")
+    if name in EMOJI:
+        views = views_module.load("emoji", text=EMOJI[name], cache_dir=cache_dir() / "views")
     else:
-        views = views_module.load(name)
+        views = views_module.load(name if name in views_module.NAMES else own_path(name))
     return views_module.validation_split(views, VALIDATION_SEED) if split == "validation" else views
+
+
+def own_path(name: str) -> str:
+    """Return a user's path, relative ones taken from the repository: a notebook's own folder is no one's expectation.
+
+    A word that is no path is returned as it is, so that the error about it lists the known names.
+    """
+    return str(ROOT / name) if Path(name).suffix or (ROOT / name).exists() else name
 
 
 def fingerprints(names: list[str]) -> dict[str, str]:
@@ -80,7 +93,8 @@ def semi_paired(views: Views, ratio: float, seed: int, regime: str = "broken") -
         images, texts = np.array_split(rest, 2)
     else:
         raise InputError("regime", repr(regime), "broken | disjoint")
-    return Task(train, views.test(), pairs, images, texts)
+    shelf = views.database() if (views.split == "database").any() else None
+    return Task(train, views.test(), pairs, images, texts, shelf)
 
 
 def fit(task: Task, method: str, bits: int, seed: int, params: dict[str, Any]):
@@ -102,9 +116,13 @@ def codes(task: Task, model) -> tuple[dict, dict, dict]:
     """Return query codes, database codes by protocol, and database labels by modality.
 
     Protocol A: the codes learnt in training, where a pair's image and text share one. Protocol B: the database is
-    coded by the hash function of its own modality, as new data would be.
+    coded by the hash function of its own modality, as new data would be. A database of its own was not trained on, so
+    that both protocols are the same there.
     """
     query = {"image": model.transform(images=task.queries.image), "text": model.transform(texts=task.queries.text)}
+    if task.shelf is not None:
+        coded = {"image": model.transform(images=task.shelf.image), "text": model.transform(texts=task.shelf.text)}
+        return query, {"A": coded, "B": coded}, dict.fromkeys(coded, task.shelf.labels)
     rows = {modality: task.rows(modality) for modality in ("image", "text")}
     database = {
         "A": {modality: np.asarray(model.codes_[modality]) for modality in rows},

@@ -28,7 +28,7 @@ def test_cell_accepts_annotated_literals_only(line):
 
 
 def test_overrides_are_read_as_literals_where_they_are_some():
-    words = parse_overrides("bits=64 ratio=1 data=digits sets=\"['a', 'b']\" fast=True")
+    words = parse_overrides("bits=64 ratio=1 data=digits sets=['a', 'b'] fast=True")
     values = resolve(parse_cell(CELL), words, "nb")
     assert values == {"bits": 64, "ratio": 1.0, "data": "digits", "sets": ["a", "b"], "fast": True}
     assert isinstance(values["ratio"], float)

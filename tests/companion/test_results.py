@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from anchors.companion import published, recorded, results
+from anchors.companion import provenance, published, recorded, results
 from anchors.companion.errors import InputError
 from anchors.companion.results import Row, Verdict
-from anchors.companion.stats import Interval, loglog_slope, mean_interval, paired_interval, verdict_of
+from anchors.companion.stats import loglog_slope, mean_interval, paired_interval
 
 NUMBERS = st.lists(st.floats(-100, 100), min_size=2, max_size=8)
 
@@ -34,12 +34,6 @@ def test_a_pairing_with_itself_is_zero_and_the_sign_turns_with_the_order(values)
     assert paired_interval(values, values)[:3] == (0, 0, 0)
     there, back = paired_interval(values, values[::-1]), paired_interval(values[::-1], values)
     assert there.mean == pytest.approx(-back.mean, abs=1e-9)
-
-
-def test_verdict_of_an_interval():
-    assert verdict_of(Interval(0.1, 0.05, 0.2, 5)) == "higher"
-    assert verdict_of(Interval(-0.1, -0.2, -0.05, 5)) == "lower"
-    assert verdict_of(Interval(0.1, -0.05, 0.2, 5)) == "no clear difference"
 
 
 def test_slope_of_a_power_law():
@@ -102,17 +96,23 @@ def test_a_recorded_run_is_two_files_and_can_be_repeated(tmp_path, monkeypatch):
     table = pd.DataFrame({"x": [1, 2], "y": [0.123456789, 2.0]})
     flag = tmp_path / "flag"
     command = f"""python -c "open('{flag}', 'w').write('again')" """
-    recorded.save("hashing/one", table, command, ["anchors.companion.stats"], {"emoji": "a" * 64}, 1.5, seeds=[0])
+    origin = provenance.record(["anchors.companion.stats"], {"emoji": "a" * 64})
+    recorded.save("hashing/one", table, command, origin, seeds=[0])
     log, record = recorded.load("hashing/one")
     assert log.y.tolist() == pytest.approx([0.123457, 2.0])
     assert record["seeds"] == [0]
     assert record["data"] == {"emoji": "a" * 16}
+    assert recorded.made_by(record, ["anchors.companion.stats"]) == "the code of today"
+    assert "other code" in recorded.made_by(record, ["anchors.companion.cache"])
     assert recorded.repeat(["hashing/one"]) == 0
     assert flag.read_text() == "again"
     with pytest.raises(InputError, match="hashing/one"):
         recorded.load("hashing/two")
     with pytest.raises(InputError, match="hashing/one"):
         recorded.repeat(["hashing/two"])
+    (tmp_path / "hashing/one.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(InputError, match="another log"):
+        recorded.load("hashing/one")
 
 
 def test_a_results_json_that_is_none_is_refused(tmp_path):

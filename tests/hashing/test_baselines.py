@@ -39,7 +39,7 @@ def test_one_interface(name, dtype, tmp_path):
         np.testing.assert_array_equal(model.codes_[view], again.codes_[view])
     np.testing.assert_array_equal(model.transform(texts=TEXTS), pack(np.where(model.project(texts=TEXTS) >= 0, 1, -1)))
     model.save(tmp_path / "model")
-    back = make.load(tmp_path / "model")
+    back = type(model).load(tmp_path / "model")
     np.testing.assert_array_equal(back.transform(images=IMAGES), model.transform(images=IMAGES))
     np.testing.assert_array_equal(back.codes_["text"], model.codes_["text"])
 

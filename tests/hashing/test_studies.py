@@ -46,6 +46,29 @@ def test_verdict_over_all_baselines(rreh, kind):
     assert map_table.verdict(log).kind == kind
 
 
+def test_reconstruction_is_credited_only_above_both_controls():
+    def partial(over_pairs, over_training):
+        rows, contrasts = [], {("RREH", "NoReconstruction"): over_pairs, ("RREH", "SelfTraining"): over_training}
+        for (treated, control), mean in (contrasts | {("RREH-kNN", "NoReconstruction"): 0.0}).items():
+            for protocol in ("A", "B"):
+                rows.append({"data": "d", "ratio": 0.1, "protocol": protocol, "treated": treated, "control": control,
+                             "mean": mean, "low": mean - 0.01, "high": mean + 0.01, "n": 5})  # fmt: skip
+        return pd.DataFrame(rows)
+
+    assert pairing_ratio.verdict(partial(0.1, 0.1), []).kind == "holds"
+    assert pairing_ratio.verdict(partial(0.1, 0.0), []).kind == "does not hold"
+    assert pairing_ratio.verdict(partial(-0.1, 0.1), []).kind == "does not hold"
+
+
+def test_a_log_that_the_live_part_contradicts_gives_no_verdict():
+    methods = {m: [0.4, 0.41, 0.42] for m in common.METHODS}
+    live = table(methods | {"RREH": [0.9, 0.91, 0.92]}, data="digits", bits=32, ratio=0.1)
+    frame = map_table.reference_table(live)
+    assert map_table.summarise(live, live, frame)[1].kind == "holds"
+    other = live.assign(I2T_A=live.I2T_A - 0.1)
+    assert map_table.summarise(live, other, frame)[1].kind == "measured"
+
+
 def test_jobs_need_more_pairs_than_bits():
     jobs = map_table.jobs_of(["digits"], ["RREH"], [32, 128, 512], [0.1, 1.0], [0])
     assert {(job["bits"], job["ratio"]) for job in jobs} == {(32, 0.1), (128, 0.1), (32, 1.0), (128, 1.0), (512, 1.0)}

@@ -4,16 +4,20 @@ import numpy as np
 import pandas as pd
 
 from anchors.companion.params import choose
+from anchors.companion.results import Verdict
 from anchors.companion.stats import Interval, mean_interval, paired_interval
+from anchors.hashing.trials import dataset
 
 METHODS = (
     "RREH", "RREH-kNN", "NoReconstruction", "SelfTraining", "SPDH-style", "CMFH", "RFDH-linear", "IMH", "CVH", "Random",
 )  # fmt: skip
-BASELINES = METHODS[2:-1]
+BASELINES = ("SPDH-style", "CMFH", "RFDH-linear", "IMH", "CVH")  # controls are judged apart
+METHOD_CODE = ["anchors.hashing.baselines", "anchors.hashing.metrics", "anchors.hashing.views"]
 LABELS = {
     "RREH": "RREH (reconstructed)", "RREH-kNN": "RREH with kNN weights",
     "NoReconstruction": "no reconstruction", "SelfTraining": "self-training",
-    "SPDH-style": "SPDH-style graph", "CMFH": "CMFH", "RFDH-linear": "RFDH-linear", "IMH": "IMH", "CVH": "CVH",
+    "SPDH-style": "SPDH-style graph", "CMFH": "CMFH", "RFDH-linear": "RFDH-linear",
+    "IMH": "IMH, 1,500 rows", "CVH": "CVH",
     "Random": "random codes",
 }  # fmt: skip
 
@@ -58,6 +62,41 @@ def gains(table: pd.DataFrame, treated: str, control: str, by: list[str]) -> pd.
             interval = gain(group, protocol, treated, control)
             rows.append(dict(zip(by, key, strict=True)) | {"protocol": protocol} | interval._asdict())
     return pd.DataFrame(rows)
+
+
+def describe(names: list[str]) -> str:
+    """Return one line per data set: training and test rows, classes, widths, and what its loader notes."""
+    lines = []
+    for name in names:
+        views, counts = dataset(name), {}
+        counts["notes"] = ", ".join(f"{k} {v}" for k, v in views.notes.items() if isinstance(v, int | dict))
+        rows = {part: int((views.split == part).sum()) for part in ("train", "test")}
+        lines.append(
+            f"{name}: {rows['train']} training and {rows['test']} test rows, {len(views.classes)} classes, "
+            f"{views.image.shape[1]} image and {views.text.shape[1]} text features; {counts['notes']}"
+        )
+    return "\n".join(lines)
+
+
+def better_than_baselines(found: list[dict[str, Interval]], what: str) -> Verdict:
+    """Judge the claim "better than several baselines" from the paired gains over each baseline in every setting.
+
+    It holds when RREH is clearly above all of them (the whole 95 % interval) everywhere, and does not when it is so
+    nowhere.
+    """
+    total, above = len(found), sum(all(g.low > 0 for g in setting.values()) for setting in found)
+    below = sum(any(g.high < 0 for g in setting.values()) for setting in found)
+    names = dict.fromkeys(name for setting in found for name in setting)
+    each = []
+    for name in names:
+        gains_over = [setting[name] for setting in found if name in setting]
+        each.append(f"{name} {sum(g.low > 0 for g in gains_over)} : {sum(g.high < 0 for g in gains_over)}")
+    kind = "holds" if above == total else "does not hold" if above == 0 else "mixed"
+    text = (
+        f"{what}, RREH is clearly above all {len(names)} baselines in {above} of {total} settings and clearly below at "
+        f"least one in {below}. Settings clearly above : below, by baseline: {', '.join(each)}."
+    )
+    return Verdict(kind, text)
 
 
 def percent(ratio: float) -> str:

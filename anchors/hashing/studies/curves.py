@@ -5,7 +5,7 @@ import pandas as pd
 
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import mean_interval, paired_interval
-from anchors.hashing.studies.common import BASELINES, METHODS, seeds_from
+from anchors.hashing.studies.common import BASELINES, METHODS, better_than_baselines, seeds_from
 from anchors.hashing.studies.pairing_ratio import queries
 from anchors.hashing.trials import TOP_N, curves, grid
 
@@ -39,20 +39,14 @@ def long(table: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 def summarise(table: pd.DataFrame, kind: str) -> tuple[list[Row], Verdict]:
     """Return rows for one point of each curve (precision at radius 2, or of the first 50) and the verdict."""
+    first = max(n for n in TOP_N[: len(table.top.iloc[0])] if n <= 50)
     name, value = ("precision within radius 2", table.radius2) if kind == "pr" else (
-        "precision of the first 50", table.top.map(lambda top: top[TOP_N.index(50)]))  # fmt: skip
-    table, rows, wins, losses, total = table.assign(value=value), [], 0, 0, 0
-    for (task, protocol), group in table.groupby(["task", "protocol"], sort=False):
+        f"precision of the first {first}", table.top.map(lambda top: top[TOP_N.index(first)]))  # fmt: skip
+    rows, found = [], []
+    for (task, protocol), group in table.assign(value=value).groupby(["task", "protocol"], sort=False):
         values = {m: g.sort_values("seed").value.to_numpy() for m, g in group.groupby("method")}
         for method in METHODS:
             rows.append(row(f"{task}, protocol {protocol}, {name}: {method}", mean_interval(values[method]),
                             queries(table.data.iloc[0])))  # fmt: skip
-        found = [paired_interval(values["RREH"], values[m]) for m in BASELINES]
-        total, wins = total + 1, wins + all(g.low > 0 for g in found)
-        losses += any(g.high < 0 for g in found)
-    kind_of = "holds" if wins == total else "does not hold" if losses == total else "mixed"
-    text = (
-        f"By {name}, RREH is clearly above all baselines in {wins} of {total} task × protocol panels and clearly below \
-at least one in {losses}."
-    )
-    return rows, Verdict(kind_of, text)
+        found.append({m: paired_interval(values["RREH"], values[m]) for m in BASELINES})
+    return rows, better_than_baselines(found, f"By {name}, over both directions and protocols")

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from anchors.companion.params import choose
-from anchors.companion.results import Row, Verdict
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import mean_interval
 from anchors.hashing.retrieval import build_index, exact_numpy_search, recall_at_k
 from anchors.hashing.trials import grid
 
@@ -84,7 +86,7 @@ def _inner_product(floats: np.ndarray, queries: np.ndarray) -> Callable:
 def compute(profile: str, seed: int, bits: int) -> pd.DataFrame:
     """Return one row per database size, repetition and kind of search (one thread)."""
     sizes = choose(profile, [10_000], [10_000, 100_000, 1_000_000], [10_000, 100_000, 1_000_000, 10_000_000])
-    repeats = choose(profile, 1, 2, 5)
+    repeats = choose(profile, 1, 5, 10)
     jobs = [{"n": n, "bits": bits, "seed": seed + i, "queries": 100} for n in sizes for i in range(repeats)]
     results = grid(measure, jobs, "retrieval", ["synthetic"])
     return pd.DataFrame([job | line for job, lines in zip(jobs, results, strict=True) for line in lines])
@@ -92,13 +94,12 @@ def compute(profile: str, seed: int, bits: int) -> pd.DataFrame:
 
 def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
     """Return latency and recall of every kind at the largest size, and the verdict."""
-    big = table[table.n == table.n.max()].groupby("kind")[["ms", "recall"]].mean()
-    seeds, n = table.seed.nunique(), int(table.n.max())
+    last, n = table[table.n == table.n.max()], int(table.n.max())
+    big = last.groupby("kind")[["ms", "recall"]].mean()
     rows = []
-    for kind in KINDS:
-        name, facts = f"{NAMES[kind]}, {n:,} codes", {"n": 100, "seeds": seeds, "source": "cached"}
-        rows.append(Row(f"{name}: time", big.ms[kind], unit="ms/query", **facts))
-        rows.append(Row(f"{name}: recall@100", big.recall[kind], **facts))
+    for kind, (column, what, unit) in product(KINDS, (("ms", "time", "ms/query"), ("recall", "recall@100", ""))):
+        interval = mean_interval(last[last.kind == kind][column].to_numpy())
+        rows.append(row(f"{NAMES[kind]}, {n:,} codes: {what}", interval, 100, unit))
     text = (
         f"Over {n:,} codes exact search takes {big.ms['flat']:.2f} ms a query, real-valued search "
         f"{big.ms['float'] / big.ms['flat']:.1f} times as long; IVF takes {big.ms['ivf']:.2f} ms at recall "
