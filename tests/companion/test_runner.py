@@ -72,12 +72,45 @@ def test_overrides_and_profiles_leave_the_published_figures_alone(sandbox):
     assert (sandbox.figures / "_smoke/index.html").is_file()
 
 
+def test_a_changed_file_that_a_parameter_names_is_a_changed_input(sandbox):
+    sandbox.add("fig_a")
+    data = sandbox.folder / "own.csv"
+    words = ("figures", "--id", "hashing/fig_a", "-P", f"note={data}")
+    for content, what in (("1", "ran"), ("1", "cached"), ("2", "ran")):
+        data.write_text(content)
+        code, text = sandbox.run(*words)
+        assert code == 0
+        assert len(lines(text, what)) == 1, text
+
+
+def test_another_figures_folder_has_a_state_of_its_own(sandbox):
+    sandbox.add("fig_a")
+    for folder, what in (("one", "ran"), ("two", "ran"), ("one", "cached")):
+        sandbox.environment["ANCHORS_FIGURES"] = str(sandbox.folder / folder)
+        assert len(lines(sandbox.run("figures")[1], what)) == 1
+
+
+def test_clean_removes_what_was_made_and_nothing_else(sandbox):
+    sandbox.add("fig_a")
+    sandbox.run("figures")
+    sandbox.run("figures", "--profile", "smoke")
+    own = sandbox.cache / "my notes.txt"
+    own.write_text("mine")
+    code, _ = sandbox.run("clean")
+    assert code == 0
+    left = {path.name for path in sandbox.figures.rglob("*") if path.is_file()}
+    assert left == {"fig_a.png", "fig_a.csv", "fig_a.json"}
+    assert own.read_text() == "mine"
+    assert not (sandbox.cache / "executed").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["--id", "hashing/fig_a", "-P", "scle=3"], "scle"),
         (["--id", "hashing/fig_a", "-P", "scale=three"], "'three'; expected float"),
         (["--id", "hashing/fig_a", "-P", "scale"], "name=value"),
+        (["--id", "hashing/fig_a", "-P", "profile=smoke"], "PROFILE=smoke"),
         (["--id", "hashing/fig_z"], "fig_z"),
         (["--profile", "huge"], "smoke | laptop | paper"),
         (["--paper", "cooking"], "cooking"),

@@ -1,5 +1,7 @@
 """One experiment: which pairs, which codes, which database; and the choice of hyper-parameters."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from anchors.companion import recorded
 from anchors.companion.errors import InputError
 from anchors.hashing import references, trials
 from anchors.hashing.metrics import relevance
-from anchors.hashing.settings import CHOSEN, GRIDS, candidates, tuned
+from anchors.hashing.settings import BUDGET, CHOSEN, RANGES, candidates, tuned
 from anchors.hashing.studies import tuning
 
 
@@ -85,12 +87,43 @@ def test_the_settings_are_the_best_of_the_recorded_grid():
     assert tuning.chosen(log) == CHOSEN
     for data, methods in tuning.SETS.items():
         for method in methods:
-            assert len(log[(log.data == data) & (log.method == method)]) == len(candidates(method))
-            assert all(value in GRIDS[method][name] for name, value in tuned(data, method).items())
+            tried = log[(log.data == data) & (log.method == method)].params.map(json.loads).tolist()
+            assert tried == candidates(method)
+
+
+def test_every_method_has_the_same_budget_within_its_ranges():
+    for method, ranges in RANGES.items():
+        points = candidates(method)
+        assert len(points) == BUDGET
+        assert points[0] == {}
+        for name, kind in ranges.items():
+            values = [point[name] for point in points[1:]]
+            inside = (lambda v, k=kind: v in k) if isinstance(kind, list) else (lambda v, k=kind: k[0] <= v <= k[1])
+            assert all(map(inside, values)), (method, name)
+
+
+def test_the_method_and_its_controls_draw_the_same_points():
+    for method in ("RREH-kNN", "NoReconstruction", "SelfTraining", "SPDH-style"):
+        for own, other in zip(candidates("RREH"), candidates(method), strict=True):
+            assert {name: own[name] for name in other} == other
 
 
 def test_an_own_data_set_gets_the_defaults():
     assert tuned("my_data.npz", "RREH") == {}
+
+
+def test_own_files_are_found_from_the_repository_and_searched_in_their_own_database(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {f"{v}_{p}": rng.standard_normal((n, 6)) for v in "IT" for p, n in (("tr", 60), ("te", 9), ("db", 25))}
+    arrays |= {f"L_{p}": np.eye(3, dtype=int)[rng.integers(3, size=n)] for p, n in (("tr", 60), ("te", 9), ("db", 25))}
+    np.savez(tmp_path / "emoji_mine.npz", **arrays)
+    task = trials.semi_paired(trials.dataset(str(tmp_path / "emoji_mine.npz")), 0.5, 0)
+    _, database, labels = trials.codes(task, trials.fit(task, "RREH", 8, 0, {}))
+    assert len(database["B"]["text"]) == len(labels["text"]) == 25
+    assert (database["A"]["text"] == database["B"]["text"]).all()
+    assert references.reference_scores(task.train, task.queries, task.pairs, k=3)["label oracle"] == pytest.approx(1)
+    with pytest.raises(InputError, match=r"emoji \| digits"):
+        trials.dataset("emoji-minilmm")
 
 
 def test_ranked_map_by_hand():
