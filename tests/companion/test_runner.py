@@ -196,3 +196,17 @@ def test_list_and_gallery_show_what_is_not_built(sandbox):
     code, _ = sandbox.run("gallery")
     assert code == 0
     assert "not built" in (sandbox.figures / "index.html").read_text()
+
+
+def test_doctor_explains_a_machine_without_the_mirror(sandbox):
+    sandbox.add("tab_w", needs=("wiki",))
+    sandbox.environment |= {"ANCHORS_DATA_MIRROR": "", "ANCHORS_DOWNLOADS": str(sandbox.folder / "downloads")}
+    code, text = sandbox.run("doctor")
+    assert code == 0
+    assert "mirror    none" in text
+    assert "hashing/tab_w: needs wiki" in text
+    sandbox.environment["ANCHORS_DATA_MIRROR"] = str(sandbox.folder / "nowhere")
+    assert "mend ANCHORS_DATA_MIRROR" in sandbox.run("doctor")[1]
+    code, text = sandbox.run("paths")
+    assert code == 0
+    assert "left out: hashing/tab_w needs wiki" in text

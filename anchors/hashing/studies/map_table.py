@@ -16,10 +16,11 @@ from anchors.hashing.studies.common import (
     better_than_baselines,
     by_seed,
     gain,
+    intervals,
     percent,
     seeds_from,
     with_means,
-)  # fmt: skip
+)
 from anchors.hashing.studies.pairing_ratio import queries
 from anchors.hashing.trials import SCORES, dataset, grid, score_table, semi_paired
 
@@ -63,6 +64,12 @@ def recorded_grid(datasets: list[str], live: pd.DataFrame) -> tuple[pd.DataFrame
         f"made by {recorded.made_by(record, METHOD_CODE)}; live only: {len(other)} trials"
     )
     return with_means(pd.concat([own, other], ignore_index=True)), about
+
+
+def overview(log: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and 95 % interval of mAP per data set, method, code length, ratio and protocol."""
+    by = ["data", "method", "bits", "ratio"]
+    return pd.concat([intervals(log, by, protocol).assign(protocol=protocol) for protocol in ("A", "B")])
 
 
 def largest_difference(live: pd.DataFrame, log: pd.DataFrame) -> tuple[float, int]:
