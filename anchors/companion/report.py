@@ -33,6 +33,7 @@ def write_gallery(profile: str = "laptop") -> Path:
 
 def _section(paper: published.Paper, root: Path, profile: str) -> dict[str, Any]:
     own = [notebook for notebook in notebooks() if notebook.id.startswith(f"{paper.key}/")]
+    own.sort(key=lambda notebook: notebook.meta.get("order", len(own)))
     return {"key": paper.key, "paper": paper, "cards": [_card(notebook, root, profile) for notebook in own]}
 
 

@@ -67,6 +67,27 @@ def status_of(published: float | None, interval: tuple[float, float], tolerance:
     return "match" if low - tolerance <= published <= high + tolerance else "differs"
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A table in a notebook: whole, in a box that scrolls; as plain text one line a row, whatever the widths."""
+
+    cells: list[dict[str, str]]
+
+    @property
+    def frame(self):
+        """The table as a DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.cells)
+
+    def __repr__(self) -> str:
+        return "\n".join(" | ".join(row.values()) for row in [{name: name for name in self.cells[0]}, *self.cells])
+
+    def _repr_html_(self) -> str:
+        html = self.frame.to_html(index=False, border=0, max_rows=None, justify="left")
+        return f'<div tabindex="0" style="max-height: 26em; overflow: auto">{html}</div>'
+
+
 @dataclass
 class Run:
     """One execution of a notebook.
@@ -127,11 +148,9 @@ class Run:
             result.append(r)
         return result
 
-    def table(self, rows: list[Row]):
-        """Return the table a reader sees, as a DataFrame: published | measured | 95 % interval | n, seeds | status."""
-        import pandas as pd
-
-        return pd.DataFrame([shown(row) for row in self.compared(rows)]).set_index("quantity")
+    def table(self, rows: list[Row]) -> "Shown":
+        """Return the table a reader sees: quantity | published | measured | 95 % interval | n, seeds | status."""
+        return Shown([shown(row) for row in self.compared(rows)])
 
     def save(self, rows: list[Row], verdict: Verdict, figure: Any = None, table: Any = None) -> str:
         """Write ``<stem>.png``, ``.pdf``, ``.csv`` and, last, ``.json``; return one line that names them.
@@ -146,7 +165,8 @@ class Run:
         stem = self.stem
         stem.parent.mkdir(parents=True, exist_ok=True)
         files = [] if figure is None else save_figure(figure, stem, title, record)
-        files.append(_write_text(Path(f"{stem}.csv"), _csv(self.table(rows) if table is None else table, rows, table)))
+        frame = self.table(rows).frame if table is None else table
+        files.append(_write_text(Path(f"{stem}.csv"), frame.to_csv(index=False, float_format="%.6g")))
         result = {
             "id": self.id, "title": title, "claim": self.notebook.claim, "reconstructed": self.paper.reconstructed,
             "profile": self.profile, "seed": self.seed, "parameters": self.parameters, "status": overall(rows),
@@ -217,10 +237,6 @@ def _number(x: float) -> str:
 def _plain(r: Row) -> dict[str, Any]:
     """Return a row for JSON: not-a-number and infinity become null."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(r).items()}
-
-
-def _csv(shown: Any, rows: list[Row], table: Any) -> str:
-    return shown.to_csv(index=table is None, float_format="%.6g")
 
 
 def _write_text(path: Path, text: str) -> Path:

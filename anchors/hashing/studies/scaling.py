@@ -84,6 +84,7 @@ def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
     imh = fastest[fastest.method == "IMH"]
     slope = slope_interval(big.n.to_numpy(), big.seconds.to_numpy())
     last = table[table.method == "RREH"].sort_values(["n", "seconds"], ascending=[True, False]).iloc[-1]
+    slope = slope._replace(n=int(table.repeat.nunique()))
     rows = [row("RREH: log-log slope of time, n ≥ 10,000", slope, n=len(big), unit="exponent")]
     if len(imh) > 1:
         rows.append(Row("IMH: log-log slope of time", loglog_slope(imh.n, imh.seconds), n=len(imh), source="cached"))
