@@ -67,14 +67,14 @@ def map_table(log: pd.DataFrame, frame: pd.DataFrame):
     import seaborn as sns
 
     lines = [(data, protocol) for data in dict.fromkeys(log.data) for protocol in PROTOCOL]
-    lengths = sorted(log.bits.unique())
+    lengths, ratios = sorted(log.bits.unique()), sorted(log.ratio.unique())
     size = {"width": DOUBLE, "height": 2.1 * len(lines) + 0.5}
     figure, axes = subplots(len(lines), len(lengths), sharex=True, sharey=True, squeeze=False, **size)
     for panels, (data, protocol) in zip(axes, lines, strict=True):
         cells = log[log.data == data].groupby(["method", "bits", "ratio"])[protocol].mean()
         limits = {"vmin": cells.min(), "vmax": cells.max()}
         for ax, bits in zip(panels, lengths, strict=True):
-            grid = cells.xs(bits, level="bits").unstack("ratio").reindex(METHODS)
+            grid = cells.xs(bits, level="bits").unstack("ratio").reindex(METHODS, columns=ratios)
             grid.loc["CCA, real-valued"] = frame[frame.data == data].groupby("ratio").CCA.mean()
             look = {"annot": grid.map(short), "fmt": "", "annot_kws": {"size": 5.8}, "cbar": False, "cmap": "cividis"}
             sns.heatmap(grid, ax=ax, **look, **limits)
@@ -126,7 +126,7 @@ def _four_panels(long: pd.DataFrame, x: str, label: str, log: bool):
 
 SYMBOLS = {
     "beta": "β, quantisation", "theta": "θ, reconstruction", "mu": "μ, hash functions",
-    "gamma": "γ, unpaired rows in hash functions", "delta": "δ, ridge of reconstruction", "n_anchors": "m, anchors",
+    "gamma": "γ, unpaired rows", "delta": "δ, ridge of reconstruction", "n_anchors": "m, anchors",
 }  # fmt: skip
 
 
@@ -145,11 +145,19 @@ def sensitivity(table: pd.DataFrame, centres: dict[str, dict[str, float]]):
             if centres[data].get(name):
                 ax.axvline(centres[data][name], color=colour, linewidth=0.8, alpha=0.7)
         ax.set(xscale="log", title=SYMBOLS[name])
+        if name == "n_anchors":
+            plain_ticks(ax.xaxis, sorted(table[table.parameter == name].value.unique()))
     for ax in axes[:, 0]:
         ax.set_ylabel("validation mAP")
     protocol_key(axes.flat[0])
     legend_below(figure, axes.flat[0], 4)
     return figure
+
+
+def plain_ticks(axis: Any, ticks: list[float]) -> None:
+    """Mark a logarithmic axis at ``ticks``, written as plain numbers."""
+    axis.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    axis.set_ticks([], minor=True)
 
 
 def convergence(table: pd.DataFrame):
@@ -203,7 +211,7 @@ def scaling(table: pd.DataFrame, slopes: dict[str, float]):
     for method in dict.fromkeys(table.method):
         own = table[table.method == method]
         best = own.groupby("n", as_index=False).seconds.min()
-        label = f"{LABELS[method]}, slope {slopes[method]:.2f}"
+        label = f"{method}, slope {slopes[method]:.2f}"
         left.plot(best.n, best.seconds, color=COLOURS[method], marker=MARKER[method], label=label)
         left.plot(own.n, own.seconds, ".", color=COLOURS[method], alpha=0.5, markersize=3)
     rreh = table[table.method == "RREH"].groupby("n", as_index=False)[["peak_gib", "input_gib"]].max()
@@ -214,7 +222,8 @@ def scaling(table: pd.DataFrame, slopes: dict[str, float]):
     right.axhline(4, color=PALETTE[1], linewidth=1)
     right.text(rreh.n.min(), 4.15, "4 GiB", color=PALETTE[1], fontsize=7, va="bottom")
     left.set(xscale="log", yscale="log", xlabel="training rows n", ylabel="seconds", title="time, one core")
-    right.set(xscale="log", yscale="log", xlabel="training rows n", ylabel="GiB", title="memory", ylim=(None, 8))
+    right.set(xscale="log", yscale="log", xlabel="training rows n", ylabel="GiB", title="memory")
+    plain_ticks(right.yaxis, [0.1, 0.2, 0.5, 1, 2, 4, 8])
     left.legend()
     right.legend(loc="center left")
     return figure

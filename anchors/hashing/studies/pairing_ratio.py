@@ -22,7 +22,7 @@ def compute(profile: str, seed: int, datasets: list[str], bits: int) -> pd.DataF
     ratios = choose(profile, [0.1, 0.5, 1.0], [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0], [0.05, *np.arange(0.1, 1.01, 0.1)])
     jobs = [
         {"data": data, "method": method, "bits": bits, "ratio": round(float(ratio), 2), "seed": s}
-        for data in datasets for s in seeds_from(seed, profile, 8) for ratio in ratios for method in METHODS
+        for data in datasets for s in seeds_from(seed, profile) for ratio in ratios for method in METHODS
     ]  # fmt: skip
     return with_means(score_table(jobs, "pairing ratio"))
 

@@ -10,12 +10,12 @@ from anchors.hashing.studies.common import intervals, seeds_from, with_means
 from anchors.hashing.trials import dataset, score_table
 
 SWEEPS = {
-    "beta": [0.01, 0.1, 1.0, 10.0],
-    "theta": [0.01, 0.1, 1.0, 10.0, 100.0],
+    "beta": [0.01, 0.1, 1.0],
+    "theta": [0.01, 1.0, 100.0],
     "mu": [1.0, 10.0, 100.0, 1000.0],
     "gamma": [0.01, 0.1, 1.0, 10.0],
-    "delta": [1e-4, 1e-3, 1e-2, 1e-1, 1.0],
-    "n_anchors": [25, 50, 100, 200, 300],
+    "delta": [1e-4, 1e-2, 1.0],
+    "n_anchors": [30, 100, 300],
 }
 DEFAULTS = {"beta": 0.1, "theta": 1.0, "mu": 10.0, "gamma": 1.0, "delta": 1e-2}
 
