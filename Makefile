@@ -39,7 +39,7 @@ test: $(STAMP) $(CHROMIUM)  ## everything: check, figures, notebooks, browser, k
 	@$(VENV)/bin/ruff check -q . && $(VENV)/bin/ruff format -q --check .
 	@$(PYTEST) tests -n 2 --dist loadscope -m "not built"
 	@ANCHORS_FIGURES=data/cache/tested $(RUN) figures --jobs $(JOBS)
-	@ANCHORS_FIGURES=data/cache/nbval ANCHORS_HEADLESS=1 $(PYTEST) -n 2 --dist loadscope \
+	@ANCHORS_FIGURES=data/cache/nbval ANCHORS_HEADLESS=1 HF_HUB_DISABLE_PROGRESS_BARS=1 $(PYTEST) -n 2 --dist loadscope \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg $$($(RUN) paths)
 	@ANCHORS_FIGURES=data/cache/tested $(PYTEST) tests -m built
 
