@@ -52,9 +52,11 @@ def _card(notebook: Notebook, root: Path, profile: str) -> dict[str, Any]:
 
 def _measured(result: dict, root: Path, notebook: Notebook) -> dict[str, Any]:
     seeds = max((row["seeds"] for row in result["rows"]), default=0)
+    cold = notebook.expected(result["profile"])
     shown = {
         "verdict": result["verdict"]["kind"], "text": result["verdict"]["text"], "status": result["status"],
-        "seconds": f"{result['provenance']['seconds']:.0f} s", "seeds": f"{seeds} seeds" if seeds > 1 else "1 seed",
+        "seconds": f"{cold:.0f} s cold" if cold else f"{result['provenance']['seconds']:.0f} s",
+        "seeds": f"{seeds} seeds" if seeds > 1 else "1 seed",
     }  # fmt: skip
     return shown | _thumb(root / f"{notebook.id}.png", f"{notebook.title}. {shown['text']}")
 
