@@ -85,7 +85,7 @@ def ceilings(table: pd.DataFrame) -> list[Row]:
     for (data, ratio), group in table.groupby(["data", "ratio"], sort=False):
         name = f"{data}, {percent(ratio)} pairs: real-valued CCA, 10 directions"
         rows.append(row(name, mean_interval(group.CCA.to_numpy()), queries(data), "mAP"))
-    for data, group in table.groupby("data", sort=False):
+    for data, group in table.drop_duplicates(["data", "seed"]).groupby("data", sort=False):
         for name in ("within image", "within text", "label oracle"):
             rows.append(row(f"{data}: {name}", mean_interval(group[name].to_numpy()), queries(data), "mAP"))
     return rows
