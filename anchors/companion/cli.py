@@ -111,7 +111,7 @@ def list_notebooks(args: argparse.Namespace) -> int:
 
     for notebook in notebooks():
         task = runner.Task(notebook, check_profile(args.profile), {})
-        seconds = runner.expected_seconds(task)
+        seconds = notebook.expected(args.profile) or runner.expected_seconds(task)
         path = results.figures_root(args.profile) / f"{notebook.id}.json"
         missing = f"not built: needs {', '.join(notebook.missing)}" if notebook.missing else "not built"
         result = results.load(path) if path.is_file() else None

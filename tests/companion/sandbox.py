@@ -1,6 +1,7 @@
 """A companion in a temporary folder: its own notebooks, cache and figures, driven through the command line."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,11 +55,11 @@ class Sandbox:
         return path
 
     def start(self, *words: str) -> subprocess.Popen:
-        """Start ``python -m anchors`` with ``words``."""
+        """Start ``python -m anchors`` with ``words``, as a terminal would: Ctrl-C works."""
         return subprocess.Popen(
             [sys.executable, "-m", "anchors", *words],
             env=self.environment, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def run(self, *words: str) -> tuple[int, str]:

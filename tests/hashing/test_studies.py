@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anchors.companion.results import Row
 from anchors.hashing.studies import ablation, common, convergence, curves, map_table, pairing_ratio, scaling
 
 
@@ -58,6 +59,14 @@ def test_reconstruction_is_credited_only_above_both_controls():
     assert pairing_ratio.verdict(partial(0.1, 0.1), []).kind == "holds"
     assert pairing_ratio.verdict(partial(0.1, 0.0), []).kind == "does not hold"
     assert pairing_ratio.verdict(partial(-0.1, 0.1), []).kind == "does not hold"
+
+
+@pytest.mark.parametrize(
+    ("own", "control", "kind"), [(0.97, 0.9, "holds"), (0.97, 0.96, "mixed"), (0.9, 0.8, "does not hold")]
+)
+def test_near_complete_pairing_needs_a_control_that_is_not(own, control, kind):
+    rows = [Row(f"d: {method}", value) for method, value in (("RREH", own), ("NoReconstruction", control))]
+    assert pairing_ratio.near(rows).kind == kind
 
 
 def test_a_log_that_the_live_part_contradicts_gives_no_verdict():

@@ -62,6 +62,15 @@ def test_importing_is_cheap():
     assert out.strip() == "[]"
 
 
+def test_the_estimator_has_a_short_name():
+    import anchors.hashing
+    from anchors.hashing.rreh import RREH
+
+    assert anchors.hashing.RREH is RREH
+    with pytest.raises(AttributeError, match="RREHH"):
+        anchors.hashing.RREHH  # noqa: B018
+
+
 def test_nothing_is_unpickled():
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -12,15 +12,16 @@ from anchors.hashing.trials import score_table
 FULL = "full method"
 VARIANTS: dict[str, dict] = {
     FULL: {},
-    "without reconstruction (theta = 0)": {"params": {"theta": 0.0}},
+    "self-training (theta = 0)": {"params": {"theta": 0.0}},
     "unpaired rows not in the hash functions (gamma = 0)": {"params": {"gamma": 0.0}},
-    "pairs only": {"method": "NoReconstruction"},
+    "no reconstruction (pairs only)": {"method": "NoReconstruction"},
     "two-step hash functions": {"params": {"hash_functions": "two_step"}},
     "without rotation at the start": {"params": {"rotation": False}},
     "without orthogonality": {"params": {"orthogonal": False}},
     "V-step without the quadratic term": {"params": {"quadratic": False}},
-    "anchors by k-means": {"params": {"anchors": "kmeans"}},
-    "anchors by leverage": {"params": {"anchors": "leverage"}},
+    "60 anchors": {"params": {"n_anchors": 60}},
+    "60 anchors by k-means": {"params": {"n_anchors": 60, "anchors": "kmeans"}},
+    "60 anchors by leverage": {"params": {"n_anchors": 60, "anchors": "leverage"}},
     "kNN reconstruction": {"params": {"reconstruction": "knn"}},
     "sum-to-one reconstruction": {"params": {"reconstruction": "sum_to_one"}},
     "linear features": {"params": {"kernel": None}},
@@ -63,7 +64,7 @@ def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
         if variant in (FULL, "V-step without the quadratic term"):
             name = f"largest relative rise of J, {variant}"
             rows.append(Row(name, group.rise.max(), n=len(group), seeds=group.seed.nunique(), source="cached"))
-    own = change[change.variant == "without reconstruction (theta = 0)"]
+    own = change[change.variant == "self-training (theta = 0)"]
     needed, harmful = int((own.high < 0).sum()), int((own.low > 0).sum())
     kind = "holds" if needed == len(own) else "does not hold" if needed == 0 else "mixed"
     text = (

@@ -59,12 +59,16 @@ def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
     rows.append(Row("largest relative rise of J", rises.max(), n=len(table), seeds=seeds, source="cached"))
     for data, group in table.groupby("data", sort=False):
         steps = mean_interval(group.objective.map(rounds_to).to_numpy())
-        rows.append(row(f"{data}: rounds to 99 % of the fall of J", steps, unit="rounds"))
+        rows.append(row(f"{data}: rounds to 99 % of the fall of J over all rounds run", steps, unit="rounds"))
         for protocol in ("A", "B"):
             change = mean_interval(group[protocol].map(lambda scores: scores[-1] - scores[0]).to_numpy())
             rows.append(row(f"{data}, protocol {protocol}: mAP, last round − first", change, queries(data)))
     monotone = rises.max() <= 1e-10
     slow = max(r.measured for r in rows if r.unit == "rounds")
-    text = f"J {'never rises' if monotone else 'rises'} (largest relative rise {rises.max():.1e}) and 99 % of its fall \
-is done after at most {slow:.0f} rounds on average."
+    steps = ", ".join(f"{r.measured:.0f} ({r.quantity.split(':')[0]})" for r in rows if r.unit == "rounds")
+    last = max(table.rounds.iloc[0])
+    text = (
+        f"J {'never rises' if monotone else 'rises'} (largest relative rise {rises.max():.1e}); 99 % of its fall over "
+        f"{last} rounds is done after {steps} rounds. Few is taken to mean {FEW}, the rounds of every other fit here."
+    )
     return rows, Verdict("holds" if monotone and slow <= FEW else "does not hold", text)

@@ -49,9 +49,9 @@ def references(data: str, ratio: float, seed: int) -> dict[str, float]:
 
 
 def reference_table(live: pd.DataFrame) -> pd.DataFrame:
-    """Return ceilings for every data set, ratio and seed of the live trials; CCA is averaged over the directions."""
+    """Return references for every data set, ratio and seed of the live trials; CCA is averaged over the directions."""
     jobs = live[["data", "ratio", "seed"]].drop_duplicates().to_dict("records")
-    table = pd.DataFrame(jobs).join(pd.DataFrame(grid(references, jobs, "ceilings")))
+    table = pd.DataFrame(jobs).join(pd.DataFrame(grid(references, jobs, "references")))
     return table.assign(CCA=table[["CCA I2T", "CCA T2I"]].mean(axis=1))
 
 
@@ -79,7 +79,7 @@ def largest_difference(live: pd.DataFrame, log: pd.DataFrame) -> tuple[float, in
     return (float(max(gaps)), len(both)) if len(both) else (float("nan"), 0)
 
 
-def ceilings(table: pd.DataFrame) -> list[Row]:
+def framing(table: pd.DataFrame) -> list[Row]:
     """Return rows for real-valued CCA at each ratio, search within a modality, and the label oracle."""
     rows = []
     for (data, ratio), group in table.groupby(["data", "ratio"], sort=False):
@@ -92,11 +92,11 @@ def ceilings(table: pd.DataFrame) -> list[Row]:
 
 
 def summarise(live: pd.DataFrame, log: pd.DataFrame, frame: pd.DataFrame) -> tuple[list[Row], Verdict]:
-    """Return live rows per setting, recorded rows of RREH, ceilings, the agreement of both, and the verdict.
+    """Return live rows per setting, recorded rows of RREH, references, the agreement of both, and the verdict.
 
     The verdict is over the recorded grid; it is withheld when the live part contradicts the log.
     """
-    rows = ceilings(frame)
+    rows = framing(frame)
     for (data, ratio), group in live.groupby(["data", "ratio"], sort=False):
         for method, protocol in product(METHODS, ("A", "B")):
             name = f"{data}, {percent(ratio)} pairs, {group.bits.iloc[0]} bits, protocol {protocol}: {method}"

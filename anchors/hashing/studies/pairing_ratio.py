@@ -1,11 +1,13 @@
 """mAP against the share of pairs, and what reconstruction adds to it."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval
+from anchors.companion.stats import Interval, mean_interval
 from anchors.hashing.studies.common import by_seed, gains, percent, seeds_from, with_means
 from anchors.hashing.trials import dataset, score_table
 
@@ -89,24 +91,31 @@ def verdict(partial: pd.DataFrame, halves: list[Row]) -> Verdict:
     helps, hurts = int((over_pairs.low > 0).sum()), int((over_pairs.high < 0).sum())
     kind = "holds" if both.all() else "mixed" if both.any() else "does not hold"
     neighbours = main_contrast(partial, "RREH-kNN")
+    better, worse = int(both.sum()), int((over_training.high < 0).sum())
     text = (
         f"Unpaired data raise RREH's mAP clearly in {helps} and lower it in {hurts} of {len(both)} settings "
-        f"(data set × ratio × protocol; {_where(over_pairs.reset_index())}); in {int(both.sum())} of them RREH is "
-        f"also clearly above self-training, so that reconstruction itself helps. With kNN weights unpaired data "
-        f"help in "
-        f"{int((neighbours.low > 0).sum())} and hurt in {int((neighbours.high < 0).sum())}."
+        f"(data set × ratio × protocol; {_where(over_pairs.reset_index())}). RREH is clearly above self-training as "
+        f"well – what would show that reconstruction itself helps – in {better} of them, and clearly below it in {worse}. "
+        f"With kNN weights unpaired data help in {int((neighbours.low > 0).sum())} and hurt in "
+        f"{int((neighbours.high < 0).sum())}."
     )
     return Verdict(kind, text, {"near_fully_paired": near(halves)} if halves else {})
 
 
 def near(halves: list[Row]) -> Verdict:
-    """Judge "in some cases near complete pairing": somewhere half of the pairs give 95 % of the mAP of all."""
-    worst, *_, best = sorted(halves, key=lambda r: r.measured)
+    """Judge "in some cases near complete pairing", taken as 95 % of the mAP of all pairs with half of them.
+
+    It holds where RREH gets there and the pairs alone do not; where both do it says nothing about the method.
+    """
+    own, control = ([r.measured for r in halves if method in r.quantity] for method in ("RREH", "NoReconstruction"))
+    alone = [a >= 0.95 > b for a, b in zip(own, control, strict=True)]
+    kind = "holds" if any(alone) else "mixed" if max(own) >= 0.95 else "does not hold"
     text = (
-        f"With half of the pairs RREH keeps {worst.measured:.0%} to {best.measured:.0%} of the mAP that it has "
-        f"with all (near is taken to mean 95 %)."
+        f"With half of the pairs RREH keeps {min(own):.0%} to {max(own):.0%} of the mAP that it has with all; without "
+        f"reconstruction it is {min(control):.0%} to {max(control):.0%}. Only RREH gets to 95 % in {sum(alone)} of "
+        f"{len(alone)} cases (data set × protocol)."
     )
-    return Verdict("holds" if best.measured >= 0.95 else "does not hold", text)
+    return Verdict(kind, text)
 
 
 def _where(own: pd.DataFrame) -> str:
@@ -119,15 +128,13 @@ def _where(own: pd.DataFrame) -> str:
 
 
 def _half_against_all(table: pd.DataFrame, data: str) -> list[Row]:
-    """Return RREH's mAP with half of the pairs, as a share of its mAP with all."""
-    from anchors.companion.stats import mean_interval
-
+    """Return the mAP with half of the pairs as a share of that with all, of RREH and of the pairs alone."""
     if not {0.5, 1.0} <= set(table.ratio):
         return []
     rows = []
-    for protocol in ("A", "B"):
-        half, full = (by_seed(table, protocol, data=data, ratio=r, method="RREH") for r in (0.5, 1.0))
-        name = f"{data}, protocol {protocol}: RREH mAP at 50 % pairs / at 100 %"
+    for protocol, method in product(("A", "B"), ("RREH", "NoReconstruction")):
+        half, full = (by_seed(table, protocol, data=data, ratio=r, method=method) for r in (0.5, 1.0))
+        name = f"{data}, protocol {protocol}: mAP at 50 % pairs / at 100 %, {method}"
         rows.append(row(name, mean_interval(half / full), queries(data), unit="ratio"))
     return rows
 

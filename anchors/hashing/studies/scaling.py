@@ -33,7 +33,7 @@ def fit_once(method: str, n: int, repeat: int = 0) -> dict[str, float]:
 
 
 def measure(method: str, n: int, repeat: int) -> dict[str, float]:
-    """Fit ``method`` on n synthetic rows (d 100 and 60, 32 bits, 200 anchors, 20 % pairs, 10 rounds, float32)."""
+    """Fit ``method`` on n synthetic rows: linear features (100, 60), 32 bits, 200 anchors, 20 % pairs, 10 rounds."""
     from anchors.hashing.baselines import METHODS
 
     rng = np.random.default_rng([n, repeat])
@@ -87,14 +87,15 @@ def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
     slope = slope._replace(n=int(table.repeat.nunique()))
     rows = [row("RREH: log-log slope of time, n ≥ 10,000", slope, n=len(big), unit="exponent")]
     if len(imh) > 1:
-        rows.append(Row("IMH: log-log slope of time", loglog_slope(imh.n, imh.seconds), n=len(imh), source="cached"))
+        name = f"IMH: log-log slope of time, single runs up to {imh.n.max():,} rows"
+        rows.append(Row(name, loglog_slope(imh.n, imh.seconds), n=len(imh), source="cached"))
     rows.append(Row(f"RREH: fit on {last.n:,} rows", last.seconds, n=1, seeds=1, unit="s", source="cached"))
     rows.append(Row(f"RREH: peak memory on {last.n:,} rows", last.peak_gib, n=1, seeds=1, unit="GiB", source="cached"))
     kind = (
         "measured" if np.isnan(slope.mean) else "holds" if slope.mean <= 1.1 and last.peak_gib <= 4 else "does not hold"
     )
     text = (
-        f"Time grows with n to the power {slope.mean:.2f} from 10,000 rows on; "
+        f"With linear features time grows with n to the power {slope.mean:.2f} from 10,000 rows on; "
         f"{last.n:,} rows take {last.seconds:.0f} s and {last.peak_gib:.1f} GiB on one core."
     )
     return rows, Verdict(kind, text)

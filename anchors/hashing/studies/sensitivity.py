@@ -17,7 +17,7 @@ SWEEPS = {
     "delta": [1e-4, 1e-2, 1.0],
     "n_anchors": [30, 100, 300],
 }
-DEFAULTS = {"beta": 0.1, "theta": 1.0, "mu": 10.0, "gamma": 1.0, "delta": 1e-2}
+DEFAULTS = {"beta": 0.1, "theta": 1.0, "mu": 10.0, "gamma": 1.0, "delta": 1e-2, "n_anchors": 300}
 
 
 def centre(data: str) -> dict[str, float]:
