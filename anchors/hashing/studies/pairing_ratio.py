@@ -95,7 +95,8 @@ def verdict(partial: pd.DataFrame, halves: list[Row]) -> Verdict:
     text = (
         f"Unpaired data raise RREH's mAP clearly in {helps} and lower it in {hurts} of {len(both)} settings "
         f"(data set × ratio × protocol; {_where(over_pairs.reset_index())}). RREH is clearly above self-training as "
-        f"well – what would show that reconstruction itself helps – in {better} of them, and clearly below it in {worse}. "
+        f"well – what would show that reconstruction itself helps – in {better} of them, and clearly "
+        f"below it in {worse}. "
         f"With kNN weights unpaired data help in {int((neighbours.low > 0).sum())} and hurt in "
         f"{int((neighbours.high < 0).sum())}."
     )
