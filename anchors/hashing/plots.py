@@ -122,7 +122,7 @@ def _four_panels(long: pd.DataFrame, x: str, label: str, log: bool):
         ax.set_xlabel(label)
     for ax in axes[:, 0]:
         ax.set_ylabel("precision")
-    legend_below(figure, axes[0, 0], 5)
+    legend_below(figure, axes[0, 0], 4)
     return figure
 
 

@@ -5,7 +5,16 @@ import pandas as pd
 import pytest
 
 from anchors.companion.results import Row
-from anchors.hashing.studies import ablation, common, convergence, curves, map_table, pairing_ratio, scaling
+from anchors.hashing.studies import (
+    ablation,
+    common,
+    convergence,
+    curves,
+    emoji_search,
+    map_table,
+    pairing_ratio,
+    scaling,
+)
 
 
 def table(values: dict[str, list[float]], **fixed) -> pd.DataFrame:
@@ -123,3 +132,16 @@ def test_curves_become_long_tables():
     pr, top = (curves.long(pd.DataFrame(rows), kind) for kind in ("pr", "top"))
     assert pr.precision.tolist() == [1.0, 0.5]
     assert top.N.tolist() == [1, 2]
+
+
+@pytest.mark.slow
+def test_the_search_uses_the_best_candidate_of_the_validation_split():
+    assert emoji_search.choose() == emoji_search.PARAMS
+
+
+def test_nearest_codes_come_first_and_ties_in_database_order():
+    database = np.packbits(np.array([[1] * 8, [0] * 8, [1] * 7 + [0], [0] * 8]), axis=1)
+    hits = emoji_search.search(np.packbits([0] * 8), database, 8, "q", 3)
+    assert hits.rows.tolist() == [1, 3, 2]
+    assert hits.distances.tolist() == [0, 0, 7]
+    assert hits.bits.shape == (3, 8)
