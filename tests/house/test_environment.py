@@ -31,6 +31,14 @@ def test_every_range_of_the_project_is_met_by_the_lock():
         assert LOCKED[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
+def test_packages_without_their_dependencies_are_exact_and_installed():
+    for line in (ROOT / "requirements.nodeps.lock").read_text().splitlines():
+        name, pinned = line.split("==")
+        assert version(name) == pinned
+        assert canonicalize_name(name) not in LOCKED
+        assert "requirements.nodeps.lock" in (ROOT / "environment.yml").read_text()
+
+
 def test_conda_reads_the_lock_and_the_same_python():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))

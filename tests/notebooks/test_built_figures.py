@@ -7,11 +7,16 @@ import pytest
 from anchors.companion.notebooks import Notebook, notebooks
 from anchors.companion.paths import ROOT, figures_dir
 from anchors.companion.published import paper
+from anchors.companion.results import STATUSES
 
 pytestmark = pytest.mark.built
 IDS = [notebook.id for notebook in notebooks()]
 TIMED = {"s", "ms/query", "GiB", "exponent"}  # measured on a clock: only their presence is compared
-TOLERANCE = 0.02  # of mAP and shares: other processors add up in another order, and a few bits flip
+WITHOUT_INTERVALS = ("hashing/fig_scaling", "hashing/fig_retrieval", "thought/fig2_case_study")
+TOLERANCE = 0.02, 0.1  # absolute or relative: other processors add up in another order, and a few bits flip
+# Where the features themselves differ in their last bits (numpy's arctan2 with and without AVX-512 puts edges on other
+# sides of a bin), single numbers move by up to 0.03 mAP or a tenth (measured on both kinds of processor).
+LOOSE = 0.05, 0.25
 
 
 def both(id):
@@ -21,10 +26,10 @@ def both(id):
     return committed, json.loads(fresh.read_text()) if not Notebook.find(id).missing else None
 
 
-def close(a, b, unit):
+def close(a, b, unit, tolerance):
     if a is None or b is None:
         return a is b
-    return unit in TIMED or abs(a - b) <= max(TOLERANCE, 0.1 * abs(a))
+    return unit in TIMED or abs(a - b) <= max(tolerance[0], tolerance[1] * abs(a))
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -35,17 +40,25 @@ def test_numbers_are_the_committed_ones(id):
         return
     names = [row["quantity"] for row in committed["rows"] if row["unit"] not in TIMED]
     assert [row["quantity"] for row in fresh["rows"] if row["unit"] not in TIMED] == names
+    data = [result["provenance"]["data"] for result in (committed, fresh)]
+    assert data[0].keys() == data[1].keys()
+    tolerance = TOLERANCE if data[0] == data[1] else LOOSE
     for old, new in zip(committed["rows"], fresh["rows"], strict=True):
         for field in ("measured", "low", "high"):
-            assert close(old[field], new[field], old["unit"]), (old["quantity"], field, old[field], new[field])
+            assert close(old[field], new[field], old["unit"], tolerance), (
+                old["quantity"],
+                field,
+                old[field],
+                new[field],
+            )
     assert fresh["verdict"]["kind"] == committed["verdict"]["kind"]
-    assert fresh["provenance"]["data"] == committed["provenance"]["data"]
 
 
 @pytest.mark.parametrize("id", IDS)
 def test_results_say_what_the_house_demands(id):
     committed, _ = both(id)
-    assert committed["status"] == "not available"
+    assert committed["status"] in STATUSES
+    assert committed["reconstructed"] == paper(id.split("/")[0]).reconstructed
     assert committed["profile"] == "laptop"
     assert committed["claim"]
     assert committed["rows"]
@@ -56,12 +69,13 @@ def test_results_say_what_the_house_demands(id):
 
 
 @pytest.mark.parametrize("id", IDS)
-def test_five_seeds_and_intervals(id):
+def test_five_repetitions_and_intervals(id):
+    """An interval is over five or more seeds, or over five or more traces or problems."""
     committed, _ = both(id)
     repeated = [row for row in committed["rows"] if row["low"] is not None]
-    if id not in ("hashing/fig_scaling", "hashing/fig_retrieval"):
+    if id not in WITHOUT_INTERVALS:
         assert repeated
-        assert all(row["seeds"] >= 5 for row in repeated)
+        assert all(max(row["seeds"], row["n"]) >= 5 for row in repeated)
 
 
 @pytest.mark.parametrize("id", IDS)

@@ -25,7 +25,7 @@ from anchors.hashing.studies.pairing_ratio import queries
 from anchors.hashing.trials import SCORES, dataset, grid, score_table, semi_paired
 
 RUN = "hashing/map_grid"
-TOLERANCE = 0.02  # mAP; other processors flip a few bits
+TOLERANCE = 0.04  # mAP; features of other processors differ in their last bits, which moved single mAPs by up to 0.028
 KEYS = ["data", "method", "bits", "ratio", "seed"]
 FULL = {"bits": [16, 32, 64, 128], "ratio": [0.1, 0.3, 0.5, 0.7, 1.0]}
 

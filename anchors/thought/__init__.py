@@ -1,0 +1,1 @@
+"""Thought Anchors: sentences, categories, answers, importances, rollouts, attention, suppression, reasoner, plots."""
