@@ -15,6 +15,8 @@ from anchors.companion.paths import DATA, ROOT, cache_dir, relative
 
 SHIPPED = DATA / "models"  # one folder per model that comes with the repository
 DTYPES = ("float32", "bfloat16", "float16")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.*")  # any of these files
+PARTS = "config.json, tokenizer.json and model.safetensors of a causal language model"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class LanguageModel:
     def max_context(self) -> int:
         """Tokens that prompt and continuation may have together."""
         return int(getattr(self.network.config, "max_position_embeddings", 0) or 1 << 30)
+
+    @property
+    def has_offsets(self) -> bool:
+        """Whether the tokenizer says which characters a token stands for; sentences need that."""
+        return bool(getattr(self.tokenizer, "is_fast", False))
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of ``text``; InputError when they do not fit the context."""
@@ -68,29 +75,77 @@ def load(model: str = "smollm2", device: str = "cpu", dtype: str = "float32", at
 
 @cache
 def _load(model: str, device: str, dtype: str, attention: str) -> LanguageModel:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
     source = _source(model)
     local = Path(source).is_dir()
-    logging.disable_progress_bar()
+    if local:
+        _check_parts(Path(source))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        network = AutoModelForCausalLM.from_pretrained(
-            source, local_files_only=local, dtype=getattr(torch, dtype), use_safetensors=True,
-            attn_implementation=attention,
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+        tokenizer, network = _read(source, local, dtype, attention)
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0]
         if local:
-            expected = "config.json, tokenizer.json and model.safetensors of a causal language model"
-            raise InputError(relative(Path(source)), reason, expected, "Mend the folder.") from error
+            raise InputError(relative(Path(source)), reason, PARTS, "Mend the folder.") from error
         cure = "Give 'reasoner', 'smollm2', a folder in hub format, or a hub id and a network."
         raise MissingData(model, f"the model cannot be loaded ({reason})", cure) from error
-    if not network.can_generate():
-        raise InputError(model, type(network).__name__, "a causal language model", "Choose another model.")
     return LanguageModel(tokenizer, network.to(device).eval(), model, identity(model))
+
+
+def _check_parts(folder: Path) -> None:
+    """Raise InputError for a folder without weights or without a tokenizer (transformers would make an empty one)."""
+    for part, names in {"weights": ("*.safetensors",), "tokenizer": TOKENIZERS}.items():
+        if not any(path for name in names for path in folder.glob(name)):
+            raise InputError(relative(folder), f"no {part}", PARTS, "Mend the folder.")
+
+
+def _read(source: str, local: bool, dtype: str, attention: str) -> tuple[Any, Any]:
+    """Return tokenizer and network of a folder, or of a hub id: from the hub's cache if there, else by network."""
+    from transformers import AutoConfig, AutoTokenizer
+    from transformers.utils import logging
+
+    bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        for offline in (True,) if local else (True, False):
+            try:
+                _check_kind(source, AutoConfig.from_pretrained(source, local_files_only=offline))
+                network = _network(source, offline, dtype, attention)
+                return AutoTokenizer.from_pretrained(source, local_files_only=offline), network
+            except OSError:
+                if local or not offline:
+                    raise
+    finally:
+        if bar:
+            logging.enable_progress_bar()
+
+
+def _network(source: str, offline: bool, dtype: str, attention: str) -> Any:
+    """Return the network; with eager attention where a model has no other."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    options = {"local_files_only": offline, "dtype": getattr(torch, dtype), "use_safetensors": True}
+    options["output_loading_info"] = True
+    try:
+        network, about = AutoModelForCausalLM.from_pretrained(source, attn_implementation=attention, **options)
+    except ValueError as error:
+        if "scaled_dot_product_attention" not in str(error):
+            raise
+        network, about = AutoModelForCausalLM.from_pretrained(source, attn_implementation="eager", **options)
+    missing = sorted(about["missing_keys"])
+    if missing:
+        found = f"no weights for {missing[0]} and {len(missing) - 1} more"
+        raise InputError(relative(Path(source)), found, "all weights of the model", "Mend the folder.")
+    return network
+
+
+def _check_kind(source: str, config: Any) -> None:
+    """Raise InputError for a model that does not write text from left to right, an encoder for example."""
+    kinds = config.architectures or []
+    if kinds and not any(kind.endswith(("CausalLM", "LMHeadModel")) for kind in kinds):
+        expected = "a causal language model (…ForCausalLM)"
+        raise InputError(relative(Path(source)), ", ".join(kinds), expected, "Choose another model.")
 
 
 def identity(model: str) -> str:

@@ -1,0 +1,42 @@
+"""The runs too long for ``make figures``: ``python -m anchors.thought.recorded_runs calibration``.
+
+Each writes its log and provenance under ``data/runs/thought``. Finished traces are cached, so an interrupted run
+continues; several processes share the work when the same command is started twice.
+"""
+
+import sys
+import time
+from typing import Any
+
+from anchors.companion import provenance, recorded
+from anchors.companion.cache import cached_grid
+from anchors.companion.errors import AnchorsError, InputError
+from anchors.thought.studies import calibration, specimens
+
+STARTED = time.perf_counter()
+
+
+def record_calibration() -> None:
+    """Resample traces of the trained reasoner by itself, beside the exact truth: one row per sentence."""
+    model = calibration.identity_of("reasoner")
+    origin = provenance.record(calibration.CODE, {"reasoner": model})
+    found = cached_grid(specimens.specimen, calibration.own_jobs(), "calibration", salt=model)
+    sentences, _, _ = specimens.assemble(found)
+    tries, right = (sum(f[name] for f in found) for name in ("tries", "correct"))
+    _save("calibration", sentences, origin, **calibration.OWN, base_traces_sampled=tries, right=right)
+
+
+def _save(name: str, table: Any, origin: dict, **facts: Any) -> None:
+    seconds = round(time.perf_counter() - STARTED, 1)  # of this run: traces that were cached before cost nothing
+    recorded.save(f"thought/{name}", table, f"python -m {__spec__.name} {name}", origin | {"seconds": seconds}, **facts)
+
+
+RUNS = {"calibration": record_calibration}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in RUNS:
+        raise SystemExit(f"error: {InputError('run', ' '.join(sys.argv[1:]) or 'nothing', ' | '.join(RUNS))}")
+    try:
+        RUNS[sys.argv[1]]()
+    except AnchorsError as error:
+        raise SystemExit(f"error: {error}") from error
