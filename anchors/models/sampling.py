@@ -67,7 +67,7 @@ class _Row:
     length: int  # tokens of the prefix
     seed: int
     room: int
-    noise: np.ndarray  # (room,)
+    noise: np.ndarray | None = None  # (room,), drawn when the row begins
     tokens: list[int] = field(default_factory=list)
     logprob: float = 0.0
     finished: bool = False
@@ -167,7 +167,7 @@ def _waiting(model: LanguageModel, jobs: Sequence[tuple[str, int]], lengths: dic
     for place, (prefix, seed) in enumerate(jobs):
         if prefix in lengths:
             room = min(limit, model.max_context - lengths[prefix])
-            rows.append(_Row(place, lengths[prefix], int(seed), room, uniforms(seed, room).numpy()))
+            rows.append(_Row(place, lengths[prefix], int(seed), room))
     return deque(sorted(rows, key=lambda row: row.length))
 
 
@@ -181,6 +181,8 @@ def _run(model: LanguageModel, rules: _Rules, trunk: Trunk, waiting: deque[_Row]
             if waiting and (not rows or (state.refills and len(rows) < batch)):
                 new = [waiting.popleft() for _ in range(min(batch - len(rows), len(waiting)))]
                 state.admit([row.length for row in new])
+                for row in new:
+                    row.noise = uniforms(row.seed, row.room).numpy()
                 fresh = torch.stack([trunk.logits[row.length] for row in new])
                 rows, logits = rows + new, fresh if logits is None else torch.cat([logits, fresh])
             order = _advance(model, rules, rows, logits)

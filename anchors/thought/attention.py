@@ -27,11 +27,17 @@ def token_spans(tokenizer: Any, text: str, sentences: Sequence[Sentence]) -> lis
     if not getattr(tokenizer, "is_fast", False):
         raise InputError("tokenizer", type(tokenizer).__name__, "a fast tokenizer, which gives offsets")
     ends = np.array([end for _, end in tokenizer(text, return_offsets_mapping=True)["offset_mapping"]])
-    first = np.searchsorted(ends, [s.start + 1 for s in sentences])
-    last = np.searchsorted(ends, [s.end + 1 for s in sentences])
-    for sentence, a, b in zip(sentences, first, last, strict=True):
+    spans = spans_of(ends, sentences)
+    for sentence, (a, b) in zip(sentences, spans, strict=True):
         if a >= b:
             raise InputError("sentence", repr(sentence.text[:40]), "at least one token", "Merge it with a neighbour.")
+    return spans
+
+
+def spans_of(ends: np.ndarray, sentences: Sequence[Sentence]) -> list[tuple[int, int]]:
+    """Return the token range [first, last + 1) of every sentence from where each token ends in the text, (T,)."""
+    first = np.searchsorted(ends, [s.start + 1 for s in sentences])
+    last = np.searchsorted(ends, [s.end + 1 for s in sentences])
     return list(zip(first.tolist(), last.tolist(), strict=True))
 
 

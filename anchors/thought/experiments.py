@@ -1,16 +1,18 @@
 """Resampling experiments: continue every prefix of a trace many times and keep each rollout in a store (sec. 2.4).
 
 A prefix ends where a sentence ends, without the blank that follows: that blank begins the next token of most
-tokenizers. Each finished batch is one transaction of the store, so that Ctrl-C or a kill loses one batch at most and
-the next call asks for the missing seeds only.
+tokenizers. Finished rollouts are stored a batch at a time, one transaction each: a kill loses one batch at most and
+what was under way, Ctrl-C only the latter, and the next call asks for the missing seeds only.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from anchors.companion.errors import AnchorsError, InputError, MissingData
-from anchors.companion.progress import track
+from anchors.companion.progress import track as tracked
 from anchors.thought import answers
 from anchors.thought.rollouts import Rollout, RolloutStore, prefix_hash
 from anchors.thought.sentences import Sentence, first_sentence, split
@@ -65,14 +67,14 @@ def resample(
     model : a loaded language model (``anchors.models.language``), or anything with a ``name`` and ``continuations``
         (``anchors.models.remote``).
     sampling : temperature, top_p, tokens, and ``rollouts`` per prefix where ``seeds`` are not given.
-    batch : rollouts per call and per transaction; retry : whether failed rollouts are asked for again.
+    batch : rollouts at a time and per transaction; retry : whether failed rollouts are asked for again.
 
     Raises
     ------
     InputError
         The trace has too many sentences or does not fit in the model's context.
     AnchorsError
-        Three batches in a row failed, or the disk is full; what was committed stays.
+        Nothing answers any more, or the disk is full; what was committed stays.
     """
     return _run(model, case, store, sampling, seeds, batch, stop, retry, "resample", "")
 
@@ -103,34 +105,53 @@ def rollouts_of(store: RolloutStore, model: str, case: Case, kind: str = "resamp
 def _run(model, case, store, sampling, seeds, batch, stop, retry, kind, suffix) -> dict[str, int]:
     seeds = list(range(sampling.rollouts)) if seeds is None else list(seeds)
     _check_length(model, case, suffix, sampling)
-    jobs, kept = [], 0
+    keys, jobs = [], []
     for sentence, prefix in enumerate(case.prefixes):
         key = (model.name, case.problem, prefix_hash(prefix + suffix), sentence)
         todo = store.missing(*key, seeds, kind, retry)
-        kept += len(seeds) - len(todo)
-        jobs += [(key, prefix + suffix, todo[start : start + batch]) for start in range(0, len(todo), batch)]
-    done, lost, failures = 0, 0, 0
-    sample = sampler(model, sampling, batch, stop)
-    for key, prefix, todo in track(jobs, f"{kind} {case.problem}"):
-        rows, error = _batch(sample, case, store, key, prefix, todo, kind, suffix)
-        store.add(rows)
-        failures = failures + 1 if error else 0
-        done, lost = done + (0 if error else len(rows)), lost + (len(rows) if error else 0)
-        if failures == PATIENCE:
-            raise AnchorsError(f"{PATIENCE} batches in a row failed, the last one: {error}; what was sampled is kept")
-    return {"sampled": done, "kept": kept, "failed": lost}
+        keys += [key] * len(todo)
+        jobs += [(prefix + suffix, seed) for seed in todo]
+    kept = len(case.prefixes) * len(seeds) - len(jobs)
+    with _Journal(store, batch) as journal:
+
+        def done(place: int, continuation: Any) -> None:
+            journal.add(_row(case, store, keys[place], *jobs[place], continuation, kind, suffix))
+
+        sampler(model, sampling, batch, stop)(jobs, done=done, track=True)
+    return {"sampled": journal.good, "kept": kept, "failed": journal.failed}
 
 
-def _batch(sample, case, store, key, prefix, seeds, kind, suffix) -> tuple[list[Rollout], str]:
-    """Return the rollouts of a batch, or one failed rollout per seed and the error, in one line."""
-    try:
-        found = sample(prefix, seeds)
-    except (InputError, MissingData):
-        raise
-    except (AnchorsError, OSError) as error:
-        text, tried = " ".join(str(error).split()), store.attempts(*key, kind)
-        return [_rollout(key, seed, kind, error=text, attempt=tried.get(seed, 0)) for seed in seeds], text
-    return [_read(case, key, prefix, c, kind, suffix) for c in found], ""
+class _Journal:
+    """Collects finished rollouts and stores them ``batch`` at a time; what is left is stored on the way out."""
+
+    def __init__(self, store: RolloutStore, batch: int):
+        self.store, self.batch, self.rows, self.good, self.failed = store, batch, [], 0, 0
+
+    def __enter__(self) -> "_Journal":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.flush()
+
+    def add(self, rollout: Rollout) -> None:
+        self.rows.append(rollout)
+        if len(self.rows) >= self.batch:
+            self.flush()
+
+    def flush(self) -> None:
+        rows, self.rows = self.rows, []  # a batch that cannot be stored is not tried again on the way out
+        self.store.add(rows)
+        failed = sum(row.error is not None for row in rows)
+        self.good, self.failed = self.good + len(rows) - failed, self.failed + failed
+
+
+def _row(case, store, key, prefix, seed, continuation, kind, suffix) -> Rollout:
+    """Return the row of a finished rollout, or of a failed one with its error and how often it failed before."""
+    error = getattr(continuation, "error", None)
+    if error is None:
+        return _read(case, key, prefix, continuation, kind, suffix)
+    tried = store.attempts(*key, kind).get(seed, 0)
+    return _rollout(key, seed, kind, error=" ".join(error.split()), attempt=tried)
 
 
 def _read(case: Case, key: tuple, prefix: str, continuation: Any, kind: str, suffix: str) -> Rollout:
@@ -150,13 +171,64 @@ def _rollout(key: tuple, seed: int, kind: str, **fields: Any) -> Rollout:
 
 
 def sampler(model: Any, sampling: Sampling, batch: int = 128, stop: Sequence[str] = ()) -> Callable:
-    """Return ``sample(prefix, seeds)`` -> continuations, for a loaded model or an endpoint."""
-    how = {"max_new_tokens": sampling.max_new_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p}
-    if hasattr(model, "continuations"):
-        return lambda prefix, seeds: model.continuations(prefix, seeds, **how, stop=tuple(stop))
-    from anchors.models.sampling import continuations
+    """Return ``sample(jobs, done, track)`` -> continuations of jobs (prefix, seed), for any kind of model.
 
-    return lambda prefix, seeds: continuations(model, prefix, seeds, **how, batch=batch, stop=tuple(stop))
+    All prefixes of a trace are sampled together: a local model computes the trace once for all of them, an endpoint
+    has requests of all of them under way.
+    """
+    how = {"max_new_tokens": sampling.max_new_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p}
+    how["stop"] = tuple(stop)
+    if hasattr(model, "many"):
+        return partial(model.many, **how)
+    if hasattr(model, "continuations"):
+        return partial(_in_batches, partial(model.continuations, **how), batch)
+    from anchors.models.sampling import many
+
+    return partial(many, model, **how, batch=batch)
+
+
+def _in_batches(
+    ask: Callable, batch: int, jobs: Sequence[tuple[str, int]], done: Callable | None = None, track: bool = False
+) -> list:  # fmt: skip
+    """Sample job by job of one prefix in batches; a batch that fails leaves one failed rollout per job.
+
+    Raises
+    ------
+    AnchorsError
+        Three batches in a row failed.
+    """
+    found, failures = [], 0
+    for batched in tracked(_batches(jobs, batch), "rollouts") if track else _batches(jobs, batch):
+        seeds, error = [seed for _, seed in batched], None
+        try:
+            texts = ask(batched[0][0], seeds)
+        except (InputError, MissingData):
+            raise
+        except (AnchorsError, OSError) as fault:
+            error = " ".join(str(fault).split())
+            texts = [Failed(seed, error) for seed in seeds]
+        for continuation in texts:
+            if done:
+                done(len(found), continuation)
+            found.append(continuation)
+        failures = failures + 1 if error else 0
+        if failures == PATIENCE:
+            raise AnchorsError(f"{PATIENCE} batches in a row failed, the last one: {error}; what was sampled is kept")
+    return found
+
+
+def _batches(jobs: Sequence[tuple[str, int]], size: int) -> list[list[tuple[str, int]]]:
+    """Return runs of jobs with the same prefix, at most ``size`` long, in order."""
+    groups = [list(group) for _, group in groupby(jobs, key=lambda job: job[0])]
+    return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A rollout that failed, in the place of a continuation."""
+
+    seed: int
+    error: str
 
 
 def _check_length(model: Any, case: Case, suffix: str, sampling: Sampling) -> None:

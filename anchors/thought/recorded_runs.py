@@ -11,9 +11,10 @@ from typing import Any
 from anchors.companion import provenance, recorded
 from anchors.companion.cache import cached_grid
 from anchors.companion.errors import AnchorsError, InputError
-from anchors.thought.studies import calibration, specimens
+from anchors.thought.studies import calibration, corpus, specimens
 
 STARTED = time.perf_counter()
+PAIRS = 12  # problems of SmolLM2, with two traces each
 
 
 def record_calibration() -> None:
@@ -26,12 +27,23 @@ def record_calibration() -> None:
     _save("calibration", sentences, origin, **calibration.OWN, base_traces_sampled=tries, right=right)
 
 
+def record_smollm2_traces() -> None:
+    """Sample the solutions that the figures on SmolLM2 read: two of each of twelve word problems."""
+    import pandas as pd
+
+    model = corpus.identity("smollm2")
+    origin = provenance.record(["anchors.thought.studies.corpus"], {"smollm2": model})
+    how = {"model": "smollm2", "seed": 0, "style": "examples", "tried": corpus.TRIED}
+    found = cached_grid(corpus.pair, [how | {"number": k} for k in range(PAIRS)], "traces of smollm2", salt=model)
+    _save("smollm2_traces", pd.DataFrame([row for rows in found for row in rows]), origin, seeds=[0])
+
+
 def _save(name: str, table: Any, origin: dict, **facts: Any) -> None:
     seconds = round(time.perf_counter() - STARTED, 1)  # of this run: traces that were cached before cost nothing
     recorded.save(f"thought/{name}", table, f"python -m {__spec__.name} {name}", origin | {"seconds": seconds}, **facts)
 
 
-RUNS = {"calibration": record_calibration}
+RUNS = {"calibration": record_calibration, "smollm2_traces": record_smollm2_traces}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in RUNS:

@@ -4,42 +4,17 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from thought.architectures import ARCHITECTURES, TEXT, tiny
 
 from anchors.companion.errors import InputError
-from anchors.models.language import LanguageModel
 from anchors.thought import attention, suppression
 from anchors.thought.sentences import split
-
-TEXT = (
-    "we need a . plan step by step here . recall b is three now ! take a and b so it is nine . so the answer is nine ."
-)
-SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "max_position_embeddings": 96}
-ARCHITECTURES = ("Llama", "Qwen2", "Qwen3", "GPTNeoX", "GPT2", "Gemma")
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def model(request):
     """A tiny random model of each architecture with a tokenizer of whole words."""
-    import transformers
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    words = {word: i for i, word in enumerate(dict.fromkeys(["<unk>", "<eos>", *TEXT.split()]))}
-    core = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", eos_token="<eos>")
-    name, size = request.param, dict(SIZES)
-    if name == "GPT2":
-        size = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 96}
-    elif name == "GPTNeoX":
-        size |= {"num_attention_heads": 4}
-    else:
-        size |= {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8}
-    torch.manual_seed(0)
-    config = getattr(transformers, f"{name}Config")(vocab_size=len(words), **size)
-    network = getattr(transformers, {"GPT2": "GPT2LMHeadModel"}.get(name, f"{name}ForCausalLM"))(config).eval()
-    for parameter in network.parameters():  # larger weights: attention far from uniform
-        parameter.data.mul_(3)
-    return LanguageModel(tokenizer, network, name, name)
+    return tiny(request.param)
 
 
 def tokens(model):

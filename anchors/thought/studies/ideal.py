@@ -18,6 +18,7 @@ class Written:
     seed: int
     logprob: float
     finished: bool = True
+    error: str | None = None
 
 
 class Process:

@@ -75,7 +75,7 @@ def base_trace(
     """Return a trace that the model wrote, as text and parsed, and how many had to be sampled for it."""
     sample = experiments.sampler(model, SAMPLING, 1)
     for attempt in range(TRIES):
-        text = sample(problem.text, [first + APART // 2 + attempt])[0].text
+        text = sample([(problem.text, first + APART // 2 + attempt)])[0].text
         sentences = split(text)
         if program.grammatical(problem, [s.text for s in sentences]):
             case = experiments.Case(name, problem.text, _spaced(text), str(problem.answer))

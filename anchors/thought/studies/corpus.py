@@ -1,0 +1,186 @@
+"""The traces that the figures on models read: problems, solutions that the model itself wrote, and their sentences.
+
+The reasoner solves problems of its own process; any other model solves word problems. As in the paper (sec. 1), a
+problem is kept when the model solves it sometimes, and gives one correct and one incorrect trace.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anchors.companion import recorded
+from anchors.companion.cache import cached_grid
+from anchors.companion.errors import InputError
+from anchors.companion.params import choose
+from anchors.thought import answers, experiments, word_problems
+from anchors.thought.reasoner import program
+from anchors.thought.sentences import Sentence, split
+from anchors.thought.settings import PUBLISHED, Sampling
+from anchors.thought.taxonomy import label_by_rules
+
+RUN = "thought/smollm2_traces"
+KEPT = 0.1, 0.9  # share of right answers of a problem that is kept; the paper's 0.25 to 0.75 leaves a small model few
+TRIED, WRITTEN = 16, 160  # rollouts per problem, tokens each
+SHORTEST = 6  # sentences
+REASONER = Sampling("reasoner", 1.0, 1.0, 320, 100, 80, 1)  # where the process defines its probabilities
+APART = 1000  # between the first seeds of two problems
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A solution that a model wrote: ``case`` with prompt, text and sentences, a category for each sentence.
+
+    ``accuracy`` is the share of right answers among ``tried`` rollouts of its problem; ``logprob`` of the text (nats).
+    """
+
+    seed: int
+    number: int
+    case: experiments.Case
+    categories: tuple[str, ...]
+    correct: bool
+    accuracy: float
+    tried: int
+    logprob: float
+
+    @property
+    def whole(self) -> str:
+        """Prompt and solution."""
+        return self.case.prompt + self.case.text
+
+    @property
+    def located(self) -> list[Sentence]:
+        """The sentences with their places in :attr:`whole`."""
+        shift = len(self.case.prompt)
+        return [Sentence(s.start + shift, s.end + shift, s.text) for s in self.case.sentences]
+
+
+def traces(model: str, profile: str, seed: int, count: int, style: str = "examples") -> list[Trace]:
+    """Return ``count`` traces of a model: recorded ones for ``smollm2``, else sampled now and cached.
+
+    Raises
+    ------
+    InputError
+        The recorded run has fewer.
+    """
+    if model == "smollm2" and style == "examples" and profile != "paper":
+        return _recorded(seed, count)
+    if model == "reasoner":
+        jobs = [{"model": model, "seed": seed, "number": k} for k in range(count)]
+        return [read(row) for row in cached_grid(solved, jobs, f"traces of {model}", salt=identity(model))]
+    pairs = -(-count // 2)
+    how = {"model": model, "seed": seed, "style": style, "tried": choose(profile, 4, TRIED, 64)}
+    jobs = [how | {"number": k} for k in range(pairs)]
+    found = cached_grid(pair, jobs, f"traces of {model}", salt=identity(model))
+    return [read(row) for rows in found for row in rows][:count]
+
+
+def identity(model: str) -> str:
+    """Return what stands for the weights of a model."""
+    from anchors.models.language import identity
+
+    return identity(model)
+
+
+def read(row: dict[str, Any]) -> Trace:
+    """Return the trace that a row of the log describes."""
+    name = f"{row['seed']}/{row['number']}"
+    problem = problem_of(row["model"], row["seed"], row["problem"])
+    prompt = problem.text if row["model"] == "reasoner" else word_problems.prompt(problem, row["style"])
+    case = experiments.Case(name, prompt, row["text"], str(problem.answer))
+    texts = [s.text for s in case.sentences]
+    labels = program.read_trace(problem, texts).categories if row["model"] == "reasoner" else label_by_rules(texts)
+    about = (bool(row["correct"]), float(row["accuracy"]), int(row["tried"]), float(row["logprob"]))
+    return Trace(int(row["seed"]), int(row["number"]), case, tuple(labels), *about)
+
+
+def problem_of(model: str, seed: int, number: int) -> Any:
+    """Return the problem ``number`` of a seed: of the process for the reasoner, else a word problem."""
+    draw = program.sample_problem if model == "reasoner" else word_problems.sample_problem
+    return draw(np.random.default_rng([seed, 41, number]))
+
+
+def solved(model: str, seed: int, number: int) -> dict[str, Any]:
+    """Return the first solution in the language of the process that the reasoner writes of a problem, as a row."""
+    problem = problem_of(model, seed, number)
+    found = sample(model, problem.text, [APART * number + k + 7 for k in range(TRIED)], REASONER)
+    right = [answers.boxed(c.text).strip() == str(problem.answer) for c in found]
+    for c, correct in zip(found, right, strict=True):
+        text = " " + c.text.strip()
+        if program.grammatical(problem, [s.text for s in split(text)]):
+            more = {"accuracy": float(np.mean(right)), "tried": TRIED, "logprob": c.logprob}
+            return _row(model, seed, number, number, text, correct, more)
+    expected = "one that the process can write"
+    raise InputError(f"traces of {model}", f"none in {TRIED} solutions", expected, "Train it again: make runs.")
+
+
+def pair(model: str, seed: int, number: int, style: str, tried: int, candidates: int = 8) -> list[dict[str, Any]]:
+    """Return two solutions as rows, one correct and one incorrect, of the first problem that the model solves at times.
+
+    Where no candidate has both kinds, the two longest solutions are taken: a model that knows no arithmetic has
+    attention all the same.
+    """
+    first = None
+    for k in range(candidates):
+        rows = screened(model, seed, number * candidates + k, number, style, tried)
+        if {row["correct"] for row in rows} == {True, False}:
+            return rows
+        first = first or (rows if len(rows) == 2 else None)
+    if first is None:
+        found = f"no solution of {SHORTEST} sentences in {candidates} problems"
+        raise InputError(f"traces of {model}", found, "solutions in sentences", "Choose another model or style.")
+    return first
+
+
+def screened(model: str, seed: int, problem: int, number: int, style: str, tried: int) -> list[dict[str, Any]]:
+    """Return two solutions of one problem as rows: one correct and one incorrect if the problem is kept."""
+    asked = problem_of(model, seed, problem)
+    seeds = [APART * problem + k for k in range(tried)]
+    found = sample(model, word_problems.prompt(asked, style), seeds, sampling(model, style))
+    whole = [(c, answers.boxed(c.text)) for c in found if len(split(c.text)) >= SHORTEST]
+    right = [answers.equal(answers.boxed(c.text), asked.answer) for c in found]
+    more = {"accuracy": float(np.mean(right)), "tried": tried, "style": style}
+    groups = {ok: [c for c, a in whole if a and answers.equal(a, asked.answer) == ok] for ok in (True, False)}
+    if KEPT[0] <= more["accuracy"] <= KEPT[1] and groups[True] and groups[False]:
+        chosen = [(groups[ok][0], ok) for ok in (True, False)]
+    else:
+        chosen = [(c, False) for c, _ in sorted(whole, key=lambda one: -len(one[0].text))[:2]]
+    return [
+        _row(model, seed, 2 * number + k, problem, c.text.rstrip(), ok, more | {"logprob": c.logprob})
+        for k, (c, ok) in enumerate(chosen)
+    ]
+
+
+def _row(model: str, seed: int, number: int, problem: int, text: str, correct: bool, more: dict) -> dict[str, Any]:
+    about = {"model": model, "seed": seed, "number": number, "problem": problem, "style": "", "correct": bool(correct)}
+    return about | more | {"text": text}
+
+
+def sampling(model: str, style: str = "examples") -> Sampling:
+    """Return how a model's traces are sampled: the paper's temperature and top-p, and its length in its own layout."""
+    if model == "reasoner":
+        return REASONER
+    length = PUBLISHED.max_new_tokens if style == "paper" else WRITTEN
+    return Sampling(model, PUBLISHED.temperature, PUBLISHED.top_p, length, PUBLISHED.rollouts, 275, 1)
+
+
+def stops(model: str, style: str = "examples") -> tuple[str, ...]:
+    """Return the texts that end a rollout."""
+    return word_problems.STOP if model != "reasoner" and style == "examples" else ()
+
+
+def sample(model: str, prompt: str, seeds: list[int], how: Sampling) -> list[Any]:
+    """Return one continuation of the prompt per seed."""
+    from anchors.models.language import load
+
+    style = "paper" if how.max_new_tokens == PUBLISHED.max_new_tokens else "examples"
+    return experiments.sampler(load(model), how, len(seeds), stops(model, style))([(prompt, seed) for seed in seeds])
+
+
+def _recorded(seed: int, count: int) -> list[Trace]:
+    log, _ = recorded.load(RUN)
+    own = log[log.seed == seed]
+    if len(own) < count:
+        cure = "Take fewer traces, or PROFILE=paper to sample."
+        raise InputError(f"traces of seed {seed}", f"{len(own)} recorded", f"{count}", cure)
+    return [read(row) for row in own.head(count).to_dict("records")]
