@@ -11,10 +11,11 @@ from typing import Any
 from anchors.companion import provenance, recorded
 from anchors.companion.cache import cached_grid
 from anchors.companion.errors import AnchorsError, InputError
-from anchors.thought.studies import calibration, corpus, specimens
+from anchors.thought.studies import calibration, corpus, head_ablation, methods, specimens
 
 STARTED = time.perf_counter()
 PAIRS = 12  # problems of SmolLM2, with two traces each
+ROLLED, ROLLOUTS = 6, 50  # of these traces, the first ones are resampled, with rollouts per prefix
 
 
 def record_calibration() -> None:
@@ -38,12 +39,49 @@ def record_smollm2_traces() -> None:
     _save("smollm2_traces", pd.DataFrame([row for rows in found for row in rows]), origin, seeds=[0])
 
 
-def _save(name: str, table: Any, origin: dict, **facts: Any) -> None:
+def record_smollm2_rollouts() -> None:
+    """Resample the first traces of SmolLM2 and force its answers: counts of answers, and importance of pairs."""
+    import pandas as pd
+
+    origin = provenance.record(["anchors.thought.studies.methods"], {"smollm2": corpus.identity("smollm2")})
+    how = {"model": "smollm2", "profile": "laptop", "seed": 0, "count": ROLLED, "rollouts": ROLLOUTS}
+    jobs = [how | {"number": k} for k in range(ROLLED)]
+    found = cached_grid(methods.roll, jobs, "rollouts of smollm2", salt=methods.salt("smollm2"))
+    counts, pairs = [], []
+    for number, one in enumerate(found):
+        about, steps = {"seed": 0, "number": number}, one["steps"]
+        counts += [about | row for row in one["counts"]]
+        pairs += [
+            about | {"source": i, "target": j, "steps": steps[i][j]}
+            for i in range(len(steps)) for j in range(i + 1, len(steps))
+        ]  # fmt: skip
+    _save("smollm2_rollouts", pd.DataFrame(counts), origin, seeds=[0], rollouts=ROLLOUTS)
+    _save("smollm2_steps", pd.DataFrame(pairs), origin, seeds=[0], rollouts=ROLLOUTS, run="smollm2_rollouts")
+
+
+def record_head_ablation() -> None:
+    """Let both models answer with heads ablated: one row per condition and problem."""
+    import pandas as pd
+
+    weights = {model: corpus.identity(model) for model in head_ablation.RECORDED}
+    origin = provenance.record(["anchors.thought.studies.head_ablation"], weights)
+    found = [head_ablation.solved(model, "laptop", 0) for model in head_ablation.RECORDED]
+    _save("head_ablation", pd.concat(found, ignore_index=True), origin, seeds=[0])
+
+
+def _save(name: str, table: Any, origin: dict, run: str = "", **facts: Any) -> None:
     seconds = round(time.perf_counter() - STARTED, 1)  # of this run: traces that were cached before cost nothing
-    recorded.save(f"thought/{name}", table, f"python -m {__spec__.name} {name}", origin | {"seconds": seconds}, **facts)
+    recorded.save(
+        f"thought/{name}", table, f"python -m {__spec__.name} {run or name}", origin | {"seconds": seconds}, **facts
+    )
 
 
-RUNS = {"calibration": record_calibration, "smollm2_traces": record_smollm2_traces}
+RUNS = {
+    "calibration": record_calibration,
+    "smollm2_traces": record_smollm2_traces,
+    "smollm2_rollouts": record_smollm2_rollouts,
+    "head_ablation": record_head_ablation,
+}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in RUNS:

@@ -4,12 +4,15 @@ A problem is a story with two steps of arithmetic on small numbers, drawn from a
 in sentences of all categories; without them a small model answers at once or loses its way (derived, own texts).
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from anchors.thought.settings import PROMPT
+from anchors.thought.taxonomy import label_by_rules
 
 STOP = ("\n\nProblem", "}.")  # the answer's box is closed, or the next problem begins
 NAMES = ("Anna", "Ben", "Carla", "David", "Emma", "Felix", "Grace", "Henry", "Ida", "Jonas")
@@ -49,6 +52,9 @@ EXAMPLES = (
 SHOWN = "\n\n".join(f"Problem: {problem}\nSolution: {solution}" for problem, solution in EXAMPLES)
 
 
+_CHECK = re.compile(r"^let us (check|compute it again)", re.I)
+
+
 @dataclass(frozen=True)
 class WordProblem:
     """A story and its right answer, a whole number as text."""
@@ -71,3 +77,9 @@ def prompt(problem: Any, style: str = "examples") -> str:
     if style == "paper":
         return PROMPT.format(problem=problem.text)
     return f"{SHOWN}\n\nProblem: {problem.text}\nSolution:"
+
+
+def label(sentences: Sequence[str]) -> list[str]:
+    """Return a category for each sentence: by the rules, and the examples' own phrases for checking."""
+    found = label_by_rules(list(sentences))
+    return ["self_checking" if _CHECK.match(s) else category for s, category in zip(sentences, found, strict=True)]

@@ -17,7 +17,6 @@ from anchors.thought import answers, experiments, word_problems
 from anchors.thought.reasoner import program
 from anchors.thought.sentences import Sentence, split
 from anchors.thought.settings import PUBLISHED, Sampling
-from anchors.thought.taxonomy import label_by_rules
 
 RUN = "thought/smollm2_traces"
 KEPT = 0.1, 0.9  # share of right answers of a problem that is kept; the paper's 0.25 to 0.75 leaves a small model few
@@ -89,7 +88,7 @@ def read(row: dict[str, Any]) -> Trace:
     prompt = problem.text if row["model"] == "reasoner" else word_problems.prompt(problem, row["style"])
     case = experiments.Case(name, prompt, row["text"], str(problem.answer))
     texts = [s.text for s in case.sentences]
-    labels = program.read_trace(problem, texts).categories if row["model"] == "reasoner" else label_by_rules(texts)
+    labels = program.read_trace(problem, texts).categories if row["model"] == "reasoner" else word_problems.label(texts)
     about = (bool(row["correct"]), float(row["accuracy"]), int(row["tried"]), float(row["logprob"]))
     return Trace(int(row["seed"]), int(row["number"]), case, tuple(labels), *about)
 
@@ -101,13 +100,14 @@ def problem_of(model: str, seed: int, number: int) -> Any:
 
 
 def solved(model: str, seed: int, number: int) -> dict[str, Any]:
-    """Return the first solution in the language of the process that the reasoner writes of a problem, as a row."""
+    """Return the first solution of six sentences or more that the reasoner writes in its language, as a row."""
     problem = problem_of(model, seed, number)
     found = sample(model, problem.text, [APART * number + k + 7 for k in range(TRIED)], REASONER)
     right = [answers.boxed(c.text).strip() == str(problem.answer) for c in found]
     for c, correct in zip(found, right, strict=True):
         text = " " + c.text.strip()
-        if program.grammatical(problem, [s.text for s in split(text)]):
+        sentences = [s.text for s in split(text)]
+        if len(sentences) >= SHORTEST and program.grammatical(problem, sentences):
             more = {"accuracy": float(np.mean(right)), "tried": TRIED, "logprob": c.logprob}
             return _row(model, seed, number, number, text, correct, more)
     expected = "one that the process can write"
