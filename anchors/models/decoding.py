@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from anchors.companion.errors import InputError
+
 NAME = "anchors_shared_prefix"  # of the attention implementation
 GROWTH = 64  # tokens by which the rows' own buffers grow at first
 SHARING = (
@@ -20,6 +22,30 @@ SHARING = (
     "olmo2",
 )  # fmt: skip
 """Model types whose attention is tested to be this one; others are decoded by ``Repeated``."""
+
+
+def with_cache(network: Any, ids: Any, **options: Any) -> Any:
+    """Return the output of one pass that keeps the keys and values of all tokens, of sliding layers too.
+
+    Raises
+    ------
+    InputError
+        The model has no such cache: it reads by something else than attention.
+    """
+    from transformers import DynamicCache
+
+    try:
+        out = network(ids, past_key_values=DynamicCache(), use_cache=True, **options)
+        if out.past_key_values.get_seq_length() == ids.shape[1]:
+            return out
+    except (AttributeError, TypeError) as error:
+        raise _no_cache(network) from error
+    raise _no_cache(network)
+
+
+def _no_cache(network: Any) -> InputError:
+    cure = "Choose a decoder with attention."
+    return InputError(type(network).__name__, "no keys and values of past tokens", "a model with such a cache", cure)
 
 
 class Trunk:
@@ -33,12 +59,11 @@ class Trunk:
 
     def __init__(self, network: Any, ids: Sequence[int], lengths: Sequence[int]):
         import torch
-        from transformers import DynamicCache
 
         device = network.device
         where = torch.tensor([n - 1 for n in lengths], device=device)
         tokens = torch.tensor([list(ids)], device=device)
-        out = network(tokens, past_key_values=DynamicCache(), use_cache=True, logits_to_keep=where)
+        out = with_cache(network, tokens, logits_to_keep=where)
         self.ids, self.cache = list(ids), out.past_key_values
         self.logits = dict(zip(lengths, out.logits[0], strict=True))
 

@@ -16,9 +16,12 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from anchors.companion.errors import AnchorsError, InputError
 from anchors.models.dispatch import Dispatch, Manner, Refusal, Send, Trouble
 from anchors.models.sampling import Continuation, _bar
+from anchors.models.scoring import TOP, Scored
 
 KEYS = ("ANCHORS_API_KEY", "OPENAI_API_KEY")  # environment variables
 CONNECT = 10.0  # seconds for a connection
@@ -143,6 +146,28 @@ class Endpoint:
             raise AnchorsError(f"no reply from {self.model}: {reply}")
         return reply
 
+    def scored(self, text: str, top: int = TOP) -> Scored:
+        """Return the tokens of ``text`` with the log-probabilities of the ``top`` likeliest at each place.
+
+        The server must echo the prompt with its log-probabilities (vLLM does; not all do).
+
+        Raises
+        ------
+        InputError, AnchorsError
+            As :meth:`chat`; and where an answer has no log-probabilities of the prompt.
+        """
+        body = {"model": self.model, "prompt": text, "max_tokens": 1, "temperature": 0.0, "echo": True}
+        [(_, found)] = self._results("completions", [body | {"logprobs": top} | dict(self.extra)], _echoed)
+        if isinstance(found, Refusal):
+            raise AnchorsError(f"no scores from {self.model}: {found}")
+        if found is None:
+            cure = "Use a server that supports echo with logprobs."
+            raise InputError(self.model, "no log-probabilities of the prompt", "an echoed prompt with them", cure)
+        tokens, starts, likely = found
+        own = sum(start < len(text) for start in starts)  # the token it wrote itself comes after
+        ends = np.array([*starts[1:own], len(text)])
+        return Scored(tokens[:own], ends, [dict(one or {}) for one in likely[:own]])
+
     def _results(self, path: str, bodies: Sequence[dict[str, Any]], read: Callable[[Any], Any]) -> Any:
         manner = Manner(self.concurrency, self.retries, self.pause, f"{self.model!r} to answer at /v1/{path}", CURE)
         return Dispatch(self.urls, bodies, lambda: self._sender(path, read), manner).results()
@@ -265,6 +290,13 @@ def _completion(answer: Any) -> dict[str, Any]:
     values = (choice.get("logprobs") or {}).get("token_logprobs") or [None]
     logprob = math.nan if None in values else float(sum(values))
     return {"text": text, "logprob": logprob, "finished": ENDS.get(reason, False), "error": None}
+
+
+def _echoed(answer: Any) -> tuple | None:
+    """Return tokens, where they start, and likeliest tokens of an echoed prompt; None when they are not given."""
+    found = answer["choices"][0].get("logprobs") or {}
+    parts = [found.get(name) for name in ("tokens", "text_offset", "top_logprobs")]
+    return None if not all(parts) else tuple(parts)
 
 
 def _reply(answer: Any) -> str:

@@ -26,9 +26,9 @@ def output_projections(network: Any) -> list[Any]:
         if projection is not None and isinstance(getattr(module, "layer_idx", None), int):
             found[module.layer_idx] = projection
     layers = network.config.num_hidden_layers
-    if sorted(found) != list(range(layers)):
+    if sorted(found) != list(range(layers)) or not getattr(network.config, "num_attention_heads", 0):
         expected = f"attention with an output projection ({' | '.join(PROJECTIONS)}) in each of {layers} layers"
-        raise InputError(type(network).__name__, f"{len(found)} such layers", expected, "Choose another model.")
+        raise InputError(type(network).__name__, "other ones", expected, "Choose another model.")
     return [found[layer] for layer in range(layers)]
 
 

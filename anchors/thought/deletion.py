@@ -9,31 +9,20 @@ T M / 2 tokens in all; memory for the logits of one pass, (T, V).
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from anchors.companion.errors import InputError
+from anchors.models.decoding import with_cache
 from anchors.models.language import LanguageModel
+from anchors.models.scoring import Scored, ends_of
 from anchors.thought.attention import spans_of, token_spans
 from anchors.thought.sentences import Sentence
 
 STATISTICS = ("mean", "total", "first")  # over the tokens of the target: mean, sum, mean of its first three
-FIRST, TOP = 3, 5  # tokens; log-probabilities per token in the official code
+FIRST = 3  # tokens
 CLOSE, FAR = (1, 2), (16, 64)  # distances of the official profile (code defaults)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Tokens of a text: ``tokens`` with their ends ``ends`` (T,) in characters, and what might stand in their place.
-
-    ``likely[t]`` maps the likeliest tokens at place t to their log-probabilities (nats); the first token has none.
-    """
-
-    tokens: list[str]
-    ends: np.ndarray
-    likely: list[dict[str, float]]
 
 
 def without(text: str, sentence: Sentence) -> tuple[str, int, int]:
@@ -66,14 +55,14 @@ def deletion_matrix(
 
     _check(sentences, statistic)
     spans = token_spans(model.tokenizer, text, sentences)
-    ids, ends = _encoded(model, text)
+    ids, ends = model.encode(text), ends_of(model, text)
     matrix = np.full((len(spans), len(spans)), np.nan)
     with torch.inference_mode():
-        full = model.network(torch.tensor([ids], device=model.network.device), use_cache=True)
+        full = with_cache(model.network, torch.tensor([ids], device=model.network.device))
         base = full.logits[0].float().log_softmax(-1)  # (T, V)
         for source, sentence in enumerate(sentences[:-1]):
             shorter, cut, gone = without(text, sentence)
-            new_ids, new_ends = _encoded(model, shorter)
+            new_ids, new_ends = model.encode(shorter), ends_of(model, shorter)
             same = next((t for t, (a, b) in enumerate(zip(ids, new_ids, strict=False)) if a != b), len(new_ids) - 1)
             reused = min(same, int(np.searchsorted(ends, cut, "right")), len(new_ids) - 1)
             reused = max(reused, 1)  # the first token is predicted by nothing
@@ -92,8 +81,8 @@ def deletion_matrix_from(
     """Return :func:`deletion_matrix` from the likeliest tokens only, as the official code has it from an endpoint.
 
     KL over the whole text's likeliest tokens, not renormalised; a token that the other text's list lacks has the
-    lowest log-probability that the whole text's lists hold. ``score`` is :func:`scorer` of a local model, or
-    ``Endpoint.scored`` (``anchors.models.remote``).
+    lowest log-probability that the whole text's lists hold. ``score`` is :func:`anchors.models.scoring.scorer` of a
+    local model, or ``Endpoint.scored`` (:mod:`anchors.models.remote`).
     """
     _check(sentences, statistic)
     base = score(text)
@@ -109,22 +98,6 @@ def deletion_matrix_from(
     return matrix
 
 
-def scorer(model: LanguageModel, top: int = TOP) -> Callable[[str], Scored]:
-    """Return what scores a text by a local model, as an endpoint that echoes log-probabilities would."""
-    import torch
-
-    def score(text: str) -> Scored:
-        ids, ends = _encoded(model, text)
-        with torch.inference_mode():
-            logits = model.network(torch.tensor([ids], device=model.network.device), use_cache=False).logits[0]
-            values, order = logits.float().log_softmax(-1).topk(min(top, logits.shape[-1]), -1)
-        names = model.tokenizer.convert_ids_to_tokens
-        likely = [dict(zip(names(o), v, strict=True)) for o, v in zip(order.tolist(), values.tolist(), strict=True)]
-        return Scored(names(ids), ends, [{}, *likely[:-1]])
-
-    return score
-
-
 def distance_profile(matrix: np.ndarray, longest: int = 128) -> np.ndarray:
     """Return the mean effect (K + 1,) of pairs k sentences apart, k < min(longest, M / 2); NaN at 0 (sec. 2.9)."""
     size = len(matrix)
@@ -138,12 +111,6 @@ def _check(sentences: Sequence, statistic: str) -> None:
         raise InputError("statistic", repr(statistic), " | ".join(STATISTICS))
     if len(sentences) < 2:
         raise InputError("sentences", len(sentences), "at least two", "One sentence has no later one to change.")
-
-
-def _encoded(model: LanguageModel, text: str) -> tuple[list[int], np.ndarray]:
-    """Return the token ids and where each token ends in the text."""
-    offsets = model.tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
-    return model.encode(text), np.array([end for _, end in offsets])
 
 
 def _from(model: LanguageModel, cache: Any, ids: list[int], reused: int) -> Any:

@@ -31,7 +31,7 @@ class Case:
     Raises
     ------
     InputError
-        There is no sentence, or a sentence is not a slice of the text.
+        There is no sentence, a sentence is not a slice of the text, or the right answer is not given.
     """
 
     problem: str
@@ -44,6 +44,8 @@ class Case:
         sentences = tuple(split(self.text)) if self.sentences is None else tuple(self.sentences)
         if not sentences:
             raise InputError(f"trace of problem {self.problem}", "no sentence", "at least one", "Sample another trace.")
+        if not self.right.strip():
+            raise InputError(f"right answer of problem {self.problem}", "none", "a text to compare answers with")
         if any(self.text[s.start : s.end] != s.text for s in sentences):
             raise InputError("sentences", "other text", "slices of the trace", "Use anchors.thought.sentences.split.")
         object.__setattr__(self, "sentences", sentences)

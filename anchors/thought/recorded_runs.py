@@ -69,6 +69,13 @@ def record_head_ablation() -> None:
     _save("head_ablation", pd.concat(found, ignore_index=True), origin, seeds=[0])
 
 
+def record_reasoner_audit() -> None:
+    """Audit the shipped reasoner: its skills and rates beside those of the process it learnt."""
+    from anchors.thought.reasoner.training import record_audit
+
+    record_audit(f"python -m {__spec__.name} reasoner_audit")
+
+
 def _save(name: str, table: Any, origin: dict, run: str = "", **facts: Any) -> None:
     seconds = round(time.perf_counter() - STARTED, 1)  # of this run: traces that were cached before cost nothing
     recorded.save(
@@ -78,6 +85,7 @@ def _save(name: str, table: Any, origin: dict, run: str = "", **facts: Any) -> N
 
 RUNS = {
     "calibration": record_calibration,
+    "reasoner_audit": record_reasoner_audit,
     "smollm2_traces": record_smollm2_traces,
     "smollm2_rollouts": record_smollm2_rollouts,
     "head_ablation": record_head_ablation,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from anchors.companion.errors import InputError
+from anchors.models.decoding import with_cache
 from anchors.models.language import LanguageModel
 from anchors.thought.attention import token_spans
 from anchors.thought.sentences import Sentence
@@ -51,7 +52,8 @@ def suppression_matrix(
     matrix = np.full((len(spans), len(spans)), np.nan)
     with torch.inference_mode():
         ids = torch.tensor([model.encode(text)], device=model.network.device)
-        full = model.network(ids, use_cache=True)
+        _check_window(model, ids.shape[1])
+        full = with_cache(model.network, ids)
         for first in range(0, len(spans) - 1, batch):
             sources = range(first, min(first + batch, len(spans) - 1))
             start = spans[first][0]
@@ -81,6 +83,15 @@ def _check(sentences: Sequence, normalise: str, approximation: str, scale: str) 
             raise InputError(name, repr(value), " | ".join(allowed))
     if len(sentences) < 2:
         raise InputError("sentences", len(sentences), "at least two", "One sentence has no later one to change.")
+
+
+def _check_window(model: LanguageModel, tokens: int) -> None:
+    """Raise InputError for a text beyond the sliding window of a model: one mask is for all layers."""
+    config = model.network.config
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    if window and tokens > window:
+        cure = "Take a shorter text, or a model that attends to all of it."
+        raise InputError(f"text for {model.name}", f"{tokens} tokens", f"at most its sliding window of {window}", cure)
 
 
 def _masked(model: LanguageModel, ids: Any, cache: Any, spans: list[tuple[int, int]], start: int) -> Any:

@@ -74,7 +74,7 @@ def test_a_head_that_is_not_there(model):
 
 def test_another_architecture_is_refused():
     network = torch.nn.Linear(2, 2)
-    network.config = type("Config", (), {"num_hidden_layers": 2})
+    network.config = type("Config", (), {"num_hidden_layers": 2, "num_attention_heads": 2})
     with pytest.raises(InputError, match="in each of 2 layers"):
         ablation.output_projections(network)
     assert np.isfinite(network(torch.zeros(2)).detach().numpy()).all()

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from models.fake_server import Server, completion
 
 from anchors.companion.errors import InputError
 from anchors.models.language import load
+from anchors.models.remote import Endpoint
+from anchors.models.scoring import ends_of, scorer
 from anchors.thought import deletion
 from anchors.thought.attention import spans_of
 from anchors.thought.sentences import Sentence, split
@@ -41,7 +44,7 @@ def test_reused_keys_change_nothing(name, parts):
             new = model.encode(shorter)
             q = model.network(torch.tensor([new])).logits[0].log_softmax(-1)
             last = len(parts) - 1  # the last sentence is the end of both texts
-            a, b = spans_of(deletion._encoded(model, TEXT)[1], parts)[last]
+            a, b = spans_of(ends_of(model, TEXT), parts)[last]
             back = len(ids) - len(new)
             p = base[a - 1 : b - 1]
             slow = (p.exp() * (p - q[a - 1 - back : b - 1 - back])).sum().item()
@@ -62,12 +65,40 @@ def test_statistics(parts):
 
 def test_the_whole_vocabulary_as_a_list_is_the_exact_divergence(parts):
     model = load("reasoner")
-    score = deletion.scorer(model, top=10_000)
+    score = scorer(model, top=10_000)
     listed = deletion.deletion_matrix_from(score, TEXT, parts)
     exact = deletion.deletion_matrix(model, TEXT, parts)
     assert listed == pytest.approx(exact, abs=1e-4, nan_ok=True)
-    five = deletion.deletion_matrix_from(deletion.scorer(model), TEXT, parts)
+    five = deletion.deletion_matrix_from(scorer(model), TEXT, parts)
     assert np.isfinite(five[np.triu_indices(len(parts), 1)]).all()
+
+
+def echo(score):
+    """Answer completion requests as a server that echoes the prompt, one token of its own at the end."""
+
+    def answer(_number, _path, body):
+        found = score(body["prompt"])
+        assert (body["echo"], body["logprobs"]) == (True, 5)
+        reply = completion(body, body["prompt"] + "x")
+        reply["choices"][0]["logprobs"] = {
+            "tokens": [*found.tokens, "x"], "text_offset": [0, *found.ends.tolist()],
+            "top_logprobs": [None, *found.likely[1:], {}],
+        }  # fmt: skip
+        return reply
+
+    return answer
+
+
+def test_an_endpoint_that_echoes_gives_the_same(parts):
+    local = scorer(load("reasoner"))
+    with Server(echo(local)) as server:
+        found = deletion.deletion_matrix_from(Endpoint(server.url, "m").scored, TEXT, parts)
+    assert found == pytest.approx(deletion.deletion_matrix_from(local, TEXT, parts), nan_ok=True)
+
+
+def test_an_endpoint_that_does_not_echo_is_told_apart():
+    with Server() as server, pytest.raises(InputError, match="an echoed prompt"):
+        Endpoint(server.url, "m").scored("text")
 
 
 def test_missing_tokens_take_the_lowest_logprob_seen():

@@ -23,7 +23,7 @@ def check(table, slack):
         assert found.reasoner[name] == pytest.approx(found.process[name], abs=POINTS), name
     for name in found.index[found.index.str.startswith("right answers")]:
         row = found.loc[name]
-        half = (row.high - row.low) / 2  # of the reasoner's; the process's, drawn as often, has about the same
+        half = (row.high - row.low) / 2 if slack else 0.0  # few solutions leave more to chance
         assert row.reasoner == pytest.approx(row.process, abs=POINTS + 1.5 * half + slack), name
 
 

@@ -59,10 +59,13 @@ def rates(counts: Counter) -> dict[str, tuple[float, int]]:
     return found
 
 
-def audit(model: Any = "reasoner", problems: int = 400, solutions: int = 8, seed: int = 1_000_000) -> pd.DataFrame:
+def audit(
+    model: Any = "reasoner", problems: int = 400, solutions: int = 8, seed: int = 1_000_000, times: int = 6
+) -> pd.DataFrame:
     """Return one row per rate: the reasoner's with its 95 % interval (Wilson), the process's on the same problems.
 
-    The problems are drawn from ``seed``, which no training used; sampling is at temperature 1 without top-p.
+    The process is sampled ``times`` as often, so that its rates are the more certain ones. The problems are drawn from
+    ``seed``, which no training used; sampling is at temperature 1 without top-p.
     """
     rng = np.random.default_rng(seed)
     drawn = [sample_problem(rng) for _ in range(problems)]
@@ -70,7 +73,8 @@ def audit(model: Any = "reasoner", problems: int = 400, solutions: int = 8, seed
     for problem, texts in zip(drawn, solve(model, drawn, solutions, seed), strict=True):
         for text in texts:
             own += tally(problem, text)
-            process += tally(problem, " ".join(sample_trace(problem, rng).sentences))
+            for _ in range(times):
+                process += tally(problem, " ".join(sample_trace(problem, rng).sentences))
     measured, truth = rates(own), rates(process)
     rows = []
     for name in sorted(truth, key=lambda name: (name not in SKILLS, name)):

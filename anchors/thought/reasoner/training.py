@@ -123,8 +123,6 @@ def main() -> None:
     import pandas as pd
     import torch
 
-    from anchors.thought.reasoner.audit import audit
-
     torch.set_num_threads(1)
     started, origin = time.perf_counter(), provenance.record(CODE, {})
     network, training = train(ARCHITECTURE, PHASES, SEEDS, cache_dir() / "reasoner")
@@ -139,9 +137,20 @@ def main() -> None:
     command = f"python -m {__spec__.name}"
     log = pd.DataFrame(training.log)
     recorded.save("thought/reasoner_training", log, command, origin | {"seconds": seconds}, **facts)
-    table = audit(seed=1_000_000)
-    recorded.save("thought/reasoner_audit", table, command, origin, seeds=[1_000_000], **facts)
-    print(table.to_string(index=False))
+    print(record_audit("python -m anchors.thought.recorded_runs reasoner_audit").to_string(index=False))
+
+
+def record_audit(command: str, seed: int = 1_000_000) -> Any:
+    """Audit the shipped reasoner on problems of ``seed``, record the table under ``command``, and return it."""
+    from anchors.thought.reasoner.audit import audit
+
+    started = time.perf_counter()
+    about = json.loads((SHIPPED / "reasoner" / "provenance.json").read_text(encoding="utf-8"))
+    origin = provenance.record(["anchors.thought.reasoner.audit"], {"reasoner": about["sha256"][:16]})
+    table = audit(seed=seed)
+    seconds = {"seconds": round(time.perf_counter() - started, 1)}
+    recorded.save("thought/reasoner_audit", table, command, origin | seconds, seeds=[seed], program=about["program"])
+    return table
 
 
 if __name__ == "__main__":

@@ -137,7 +137,15 @@ def attended(model: str, profile: str, seed: int, number: int, count: int, style
     """Return the vertical scores (L, H, M) of one trace."""
     trace = corpus.traces(model, profile, seed, count, style)[number]
     matrices = attention.sentence_attention(_network(model), trace.whole, trace.located)
-    return np.round(attention.vertical_scores(matrices, proximity), 7).tolist()
+    return significant(attention.vertical_scores(matrices, proximity)).tolist()
+
+
+def significant(values: np.ndarray, digits: int = 6) -> np.ndarray:
+    """Return values rounded to so many significant digits: attention may be tiny, and its kurtosis has no scale."""
+    size = np.abs(np.asarray(values, float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = 10.0 ** (digits - 1 - np.floor(np.log10(np.where(size > 0, size, 1.0))))
+    return np.round(values * scale) / scale
 
 
 def attention_matrix(model: str, trace: corpus.Trace, layer: int, head: int) -> np.ndarray:
@@ -149,7 +157,7 @@ def attention_matrix(model: str, trace: corpus.Trace, layer: int, head: int) -> 
 def _head_matrix(model: str, prompt: str, text: str, layer: int, head: int) -> list:
     shift = len(prompt)
     sentences = [Sentence(s.start + shift, s.end + shift, s.text) for s in split(text)]
-    return attention.sentence_attention(_network(model), prompt + text, sentences)[layer, head].round(7).tolist()
+    return attention.sentence_attention(_network(model), prompt + text, sentences)[layer, head].tolist()
 
 
 def suppressed(model: str, profile: str, seed: int, number: int, count: int, style: str) -> list:

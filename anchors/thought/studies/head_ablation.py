@@ -1,0 +1,181 @@
+"""Answers with receiver heads ablated, beside as many random heads and as many heads of the same layers (sec. 2.6)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion import recorded
+from anchors.companion.cache import cached_grid
+from anchors.companion.params import choose
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import Interval, mean_interval, paired_interval
+from anchors.thought import answers, experiments, receivers, word_problems
+from anchors.thought.ablation import ablated
+from anchors.thought.studies import corpus, methods
+
+RUN, RECORDED = "thought/head_ablation", ("reasoner", "smollm2")
+SHARES = (1 / 12, 1 / 6, 1 / 3)  # of the heads outside layer 0
+KINDS = {"none": "no head", "receiver": "receiver heads", "layer": "other heads of their layers", "random": "any heads"}
+KEYS = ["model", "kind", "share", "draw"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is sampled: problems, rollouts of each, draws of the random heads, traces that choose the receivers."""
+
+    problems: int
+    rollouts: int
+    draws: int
+    traces: int
+
+
+def plan(model: str, profile: str) -> Plan:
+    """Return the plan for a model: the reasoner is fast, so it solves more."""
+    small = choose(profile, Plan(2, 4, 1, 4), Plan(8, 16, 1, 24), Plan(32, 100, 5, 40))
+    return choose(profile, small, Plan(24, 16, 2, 24), Plan(96, 64, 5, 96)) if model == "reasoner" else small
+
+
+def jobs(model: str, profile: str, seed: int, problems: int = 0) -> list[dict[str, Any]]:
+    """Return every condition and problem (the first ``problems``, or all) as arguments of :func:`solve`."""
+    p = plan(model, profile)
+    conditions = [("none", 0.0, 0)]
+    conditions += [("receiver", share, 0) for share in SHARES]
+    conditions += [(kind, share, draw) for kind in ("layer", "random") for share in SHARES for draw in range(p.draws)]
+    how = {"model": model, "profile": profile, "seed": seed}
+    return [
+        how | {"kind": kind, "share": round(share, 6), "draw": draw, "problem": problem}
+        for kind, share, draw in conditions for problem in range(problems or p.problems)
+    ]  # fmt: skip
+
+
+def solve(model: str, profile: str, seed: int, kind: str, share: float, draw: int, problem: int) -> dict[str, Any]:
+    """Return how many of a problem's rollouts are answered and right while heads are ablated."""
+    from anchors.models.language import load
+
+    p, lm = plan(model, profile), load(model)
+    asked = asked_of(model, profile, seed, problem)
+    prompt = asked.text if model == "reasoner" else word_problems.prompt(asked)
+    seeds = [methods.SEEDS + corpus.APART * (500 + problem) + k for k in range(p.rollouts)]
+    sample = experiments.sampler(lm, corpus.sampling(model), p.rollouts, corpus.stops(model))
+    with ablated(lm.network, heads_of(model, profile, seed, kind, share, draw, problem)):
+        found = [answers.boxed(c.text).strip() for c in sample([(prompt, seed) for seed in seeds])]
+    right = sum(answers.equal(answer, str(asked.answer)) for answer in found if answer)
+    return {"n": len(found), "answered": sum(map(bool, found)), "right": int(right)}
+
+
+def asked_of(model: str, profile: str, seed: int, problem: int) -> Any:
+    """Return a problem: for SmolLM2 one that it solves at times (its recorded traces), else one no trace is of."""
+    if model == "smollm2" and profile != "paper":
+        log = recorded.load(corpus.RUN)[0]
+        return corpus.problem_of(model, seed, int(log[log.correct].problem.iloc[problem]))
+    return corpus.problem_of(model, seed + 1, problem)
+
+
+def heads_of(
+    model: str, profile: str, seed: int, kind: str, share: float, draw: int, problem: int
+) -> list[tuple[int, int]]:
+    """Return the heads that a condition ablates; random ones are drawn anew for every problem."""
+    if kind == "none":
+        return []
+    _, vertical = methods.vertical_scores(model, profile, seed, plan(model, profile).traces)
+    layers, width = vertical[0].shape[:2]
+    chosen, _ = methods.receiver_heads(vertical, max(1, round(share * (layers - 1) * width)))
+    if kind == "receiver":
+        return chosen
+    rng = np.random.default_rng([seed, 61, draw, problem])
+    return receivers.matched_heads(chosen, (layers, width), rng, by_layer=kind == "layer")
+
+
+def compute(models: list[str], profile: str, seed: int) -> tuple[pd.DataFrame, float]:
+    """Return one row per model, condition and problem, and the largest |live − recorded| of a share.
+
+    The reasoner and SmolLM2 are recorded (laptop profile); of the reasoner's run the first problem is repeated.
+    """
+    tables, gap = [], float("nan")
+    for model in models:
+        if model in RECORDED and profile == "laptop" and seed == 0:
+            log = recorded.load(RUN)[0]
+            tables.append(log[log.model == model])
+            if model == "reasoner":
+                gap = _gap(solved(model, profile, seed, 1), tables[-1])
+        else:
+            tables.append(solved(model, profile, seed))
+    return pd.concat(tables, ignore_index=True), gap
+
+
+def solved(model: str, profile: str, seed: int, problems: int = 0) -> pd.DataFrame:
+    """Return the rows of one model, cached."""
+    todo = jobs(model, profile, seed, problems)
+    found = cached_grid(solve, todo, f"ablation {model}", salt=methods.salt(model))
+    return pd.DataFrame([job | one for job, one in zip(todo, found, strict=True)]).drop(columns=["profile", "seed"])
+
+
+def _gap(live: pd.DataFrame, log: pd.DataFrame) -> float:
+    """Return the largest difference of the share of right answers between two tables over the live rows."""
+    both = live.merge(log, on=[*KEYS, "problem"], suffixes=("", "_log"), validate="one_to_one")
+    if len(both) < len(live):
+        return float("inf")
+    return float((both.right / both.n - both.right_log / both.n_log).abs().max())
+
+
+def accuracies(table: pd.DataFrame, column: str = "right") -> pd.DataFrame:
+    """Return the share of right (or answered) rollouts, rows (model, problem), columns (kind, share); draws pooled."""
+    total = table.groupby(["model", "problem", "kind", "share"])[[column, "n"]].sum()
+    return (total[column] / total["n"]).unstack(["kind", "share"]).sort_index(axis=1)
+
+
+def condition(table: pd.DataFrame, model: str, kind: str, share: float, column: str = "right") -> Interval:
+    """Return the mean share of a condition over problems, with its interval."""
+    return mean_interval(accuracies(table, column).loc[model][(kind, share)].to_numpy())
+
+
+def difference(table: pd.DataFrame, model: str, control: str, share: float) -> Interval:
+    """Return receiver − control of the accuracy, paired by problem."""
+    own = accuracies(table).loc[model]
+    base = own[("none", 0.0)] if control == "none" else own[(control, share)]
+    return paired_interval(own[("receiver", share)].to_numpy(), base.to_numpy())
+
+
+def shares_of(table: pd.DataFrame) -> list[float]:
+    """Return the shares of heads in a table, without zero."""
+    return sorted(set(table.share) - {0.0})
+
+
+def summarise(table: pd.DataFrame, gap: float) -> tuple[list[Row], Verdict]:
+    """Return the accuracy of every condition, the differences by number of heads, and the verdict."""
+    rows = []
+    for model in table.model.unique():
+        own = table[table.model == model]
+        source = "recorded" if model in RECORDED and len(own) > 2 else "cached"
+        n = own.problem.nunique()
+        rows.append(row(f"{model}: accuracy, no head ablated", condition(own, model, "none", 0.0), n, source=source))
+        for share in shares_of(own):
+            for kind in ("receiver", "layer", "random"):
+                quantity = f"{model}: accuracy, {share:.0%} ablated: {KINDS[kind]}"
+                rows.append(row(quantity, condition(own, model, kind, share), n, source=source))
+            for control in ("layer", "random"):
+                quantity = f"{model}: receiver heads − {KINDS[control]}, {share:.0%} ablated"
+                rows.append(row(quantity, difference(own, model, control, share), n, source=source))
+    rows.append(Row("reasoner: largest |live − recorded| share of one problem", gap, n=1, source="live"))
+    return rows, _verdict(table)
+
+
+def _verdict(table: pd.DataFrame) -> Verdict:
+    """Return whether receiver heads hurt more than the heads of the same layers, by model and number of heads."""
+    words, worse, better, total = [], 0, 0, 0
+    for model in table.model.unique():
+        found = {share: difference(table, model, "layer", share) for share in shares_of(table[table.model == model])}
+        worse += sum(d.high < 0 for d in found.values())
+        better += sum(d.low > 0 for d in found.values())
+        total += len(found)
+        each = ", ".join(f"{d.mean:+.2f} ({d.low:+.2f} to {d.high:+.2f}) at {share:.0%}" for share, d in found.items())
+        none = condition(table, model, "none", 0.0).mean
+        words.append(f"{model}: {none:.2f} right with all heads; receiver heads − others of their layers {each}")
+    kind = "holds" if worse == total else "does not hold" if worse == 0 else "mixed"
+    text = (
+        f"{'; '.join(words)}. Ablating receiver heads costs clearly more than as many heads of the same layers in "
+        f"{worse} of {total} cases, clearly less in {better}."
+    )
+    return Verdict(kind, text)
