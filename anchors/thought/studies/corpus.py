@@ -13,12 +13,12 @@ from anchors.companion import recorded
 from anchors.companion.cache import cached_grid
 from anchors.companion.errors import InputError
 from anchors.companion.params import choose
-from anchors.thought import answers, experiments, word_problems
+from anchors.thought import answers, experiments, official, word_problems
 from anchors.thought.reasoner import program
 from anchors.thought.sentences import Sentence, split
 from anchors.thought.settings import PUBLISHED, Sampling
 
-RUN = "thought/smollm2_traces"
+RUN, EMBEDDED = "thought/smollm2_traces", ("reasoner", "smollm2")
 KEPT = 0.1, 0.9  # share of right answers of a problem that is kept; the paper's 0.25 to 0.75 leaves a small model few
 TRIED, WRITTEN = 16, 160  # rollouts per problem, tokens each
 SHORTEST = 6  # sentences
@@ -54,7 +54,15 @@ class Trace:
         return [Sentence(s.start + shift, s.end + shift, s.text) for s in self.case.sentences]
 
 
-def traces(model: str, profile: str, seed: int, count: int, style: str = "examples") -> list[Trace]:
+def style_of(model: str, profile: str) -> str:
+    """Return how problems are put: the paper's problems in its ``paper`` layout at its scale, else after examples.
+
+    The embedded models keep their own problems in every profile.
+    """
+    return "paper" if profile == "paper" and model not in EMBEDDED else "examples"
+
+
+def traces(model: str, profile: str, seed: int, count: int) -> list[Trace]:
     """Return ``count`` traces of a model: recorded ones for ``smollm2``, else sampled now and cached.
 
     Raises
@@ -62,13 +70,13 @@ def traces(model: str, profile: str, seed: int, count: int, style: str = "exampl
     InputError
         The recorded run has fewer.
     """
-    if model == "smollm2" and style == "examples" and profile != "paper":
+    if model == "smollm2" and profile != "paper":
         return _recorded(seed, count)
     if model == "reasoner":
         jobs = [{"model": model, "seed": seed, "number": k} for k in range(count)]
         return [read(row) for row in cached_grid(solved, jobs, f"traces of {model}", salt=identity(model))]
     pairs = -(-count // 2)
-    how = {"model": model, "seed": seed, "style": style, "tried": choose(profile, 4, TRIED, 64)}
+    how = {"model": model, "seed": seed, "style": style_of(model, profile), "tried": choose(profile, 4, TRIED, 64)}
     jobs = [how | {"number": k} for k in range(pairs)]
     found = cached_grid(pair, jobs, f"traces of {model}", salt=identity(model))
     return [read(row) for rows in found for row in rows][:count]
@@ -84,7 +92,7 @@ def identity(model: str) -> str:
 def read(row: dict[str, Any]) -> Trace:
     """Return the trace that a row of the log describes."""
     name = f"{row['seed']}/{row['number']}"
-    problem = problem_of(row["model"], row["seed"], row["problem"])
+    problem = problem_of(row["model"], row["seed"], row["problem"], row["style"])
     prompt = problem.text if row["model"] == "reasoner" else word_problems.prompt(problem, row["style"])
     case = experiments.Case(name, prompt, row["text"], str(problem.answer))
     texts = [s.text for s in case.sentences]
@@ -93,8 +101,15 @@ def read(row: dict[str, Any]) -> Trace:
     return Trace(int(row["seed"]), int(row["number"]), case, tuple(labels), *about)
 
 
-def problem_of(model: str, seed: int, number: int) -> Any:
-    """Return the problem ``number`` of a seed: of the process for the reasoner, else a word problem."""
+def problem_of(model: str, seed: int, number: int, style: str = "examples") -> Any:
+    """Return the problem ``number`` of a seed: of the process for the reasoner, else a word problem.
+
+    In the ``paper`` layout it is the problem at that place of the paper's list, whatever the seed (sec. 1).
+    """
+    if style == "paper":
+        listed = official.selected_problems()
+        asked = listed[number % len(listed)]
+        return word_problems.WordProblem(asked["problem"], asked["gt_answer"])
     draw = program.sample_problem if model == "reasoner" else word_problems.sample_problem
     return draw(np.random.default_rng([seed, 41, number]))
 
@@ -102,7 +117,7 @@ def problem_of(model: str, seed: int, number: int) -> Any:
 def solved(model: str, seed: int, number: int) -> dict[str, Any]:
     """Return the first solution of six sentences or more that the reasoner writes in its language, as a row."""
     problem = problem_of(model, seed, number)
-    found = sample(model, problem.text, [APART * number + k + 7 for k in range(TRIED)], REASONER)
+    found = sample(model, problem.text, [APART * number + k + 7 for k in range(TRIED)])
     right = [answers.boxed(c.text).strip() == str(problem.answer) for c in found]
     for c, correct in zip(found, right, strict=True):
         text = " " + c.text.strip()
@@ -120,7 +135,7 @@ def pair(model: str, seed: int, number: int, style: str, tried: int, candidates:
     Where no candidate has both kinds, the two longest solutions are taken: a model that knows no arithmetic has
     attention all the same.
     """
-    first = None
+    first, candidates = None, 1 if style == "paper" else candidates  # the paper's list is screened already
     for k in range(candidates):
         rows = screened(model, seed, number * candidates + k, number, style, tried)
         if {row["correct"] for row in rows} == {True, False}:
@@ -134,9 +149,9 @@ def pair(model: str, seed: int, number: int, style: str, tried: int, candidates:
 
 def screened(model: str, seed: int, problem: int, number: int, style: str, tried: int) -> list[dict[str, Any]]:
     """Return two solutions of one problem as rows: one correct and one incorrect if the problem is kept."""
-    asked = problem_of(model, seed, problem)
+    asked = problem_of(model, seed, problem, style)
     seeds = [APART * problem + k for k in range(tried)]
-    found = sample(model, word_problems.prompt(asked, style), seeds, sampling(model, style))
+    found = sample(model, word_problems.prompt(asked, style), seeds, style)
     whole = [(c, answers.boxed(c.text)) for c in found if len(split(c.text)) >= SHORTEST]
     right = [answers.equal(answers.boxed(c.text), asked.answer) for c in found]
     more = {"accuracy": float(np.mean(right)), "tried": tried, "style": style}
@@ -169,12 +184,12 @@ def stops(model: str, style: str = "examples") -> tuple[str, ...]:
     return word_problems.STOP if model != "reasoner" and style == "examples" else ()
 
 
-def sample(model: str, prompt: str, seeds: list[int], how: Sampling) -> list[Any]:
+def sample(model: str, prompt: str, seeds: list[int], style: str = "examples") -> list[Any]:
     """Return one continuation of the prompt per seed."""
     from anchors.models.language import load
 
-    style = "paper" if how.max_new_tokens == PUBLISHED.max_new_tokens else "examples"
-    return experiments.sampler(load(model), how, len(seeds), stops(model, style))([(prompt, seed) for seed in seeds])
+    run = experiments.sampler(load(model), sampling(model, style), len(seeds), stops(model, style))
+    return run([(prompt, seed) for seed in seeds])
 
 
 def _recorded(seed: int, count: int) -> list[Trace]:

@@ -11,7 +11,7 @@ from anchors.companion.cache import cached_grid
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, mean_interval, paired_interval
-from anchors.thought import answers, experiments, receivers, word_problems
+from anchors.thought import answers, receivers, word_problems
 from anchors.thought.ablation import ablated
 from anchors.thought.studies import corpus, methods
 
@@ -56,11 +56,11 @@ def solve(model: str, profile: str, seed: int, kind: str, share: float, draw: in
 
     p, lm = plan(model, profile), load(model)
     asked = asked_of(model, profile, seed, problem)
-    prompt = asked.text if model == "reasoner" else word_problems.prompt(asked)
+    style = corpus.style_of(model, profile)
+    prompt = asked.text if model == "reasoner" else word_problems.prompt(asked, style)
     seeds = [methods.SEEDS + corpus.APART * (500 + problem) + k for k in range(p.rollouts)]
-    sample = experiments.sampler(lm, corpus.sampling(model), p.rollouts, corpus.stops(model))
     with ablated(lm.network, heads_of(model, profile, seed, kind, share, draw, problem)):
-        found = [answers.boxed(c.text).strip() for c in sample([(prompt, seed) for seed in seeds])]
+        found = [answers.boxed(c.text).strip() for c in corpus.sample(model, prompt, seeds, style)]
     right = sum(answers.equal(answer, str(asked.answer)) for answer in found if answer)
     return {"n": len(found), "answered": sum(map(bool, found)), "right": int(right)}
 
@@ -70,7 +70,7 @@ def asked_of(model: str, profile: str, seed: int, problem: int) -> Any:
     if model == "smollm2" and profile != "paper":
         log = recorded.load(corpus.RUN)[0]
         return corpus.problem_of(model, seed, int(log[log.correct].problem.iloc[problem]))
-    return corpus.problem_of(model, seed + 1, problem)
+    return corpus.problem_of(model, seed + 1, problem, corpus.style_of(model, profile))
 
 
 def heads_of(

@@ -65,12 +65,12 @@ class Rolled:
         return shares[shares.sum().sort_values(ascending=False, kind="stable").index]
 
 
-def rolled(model: str, profile: str, seed: int, count: int, rollouts: int, style: str = "examples") -> list[Rolled]:
+def rolled(model: str, profile: str, seed: int, count: int, rollouts: int) -> list[Rolled]:
     """Return the rollouts of ``count`` traces: recorded ones for SmolLM2, else sampled now and cached."""
-    found = corpus.traces(model, profile, seed, count, style)
-    if model == "smollm2" and style == "examples" and profile != "paper":
+    found = corpus.traces(model, profile, seed, count)
+    if model == "smollm2" and profile != "paper":
         return [_recorded(trace) for trace in found]
-    how = {"model": model, "profile": profile, "rollouts": rollouts, "style": style}
+    how = {"model": model, "profile": profile, "rollouts": rollouts}
     jobs = [how | {"seed": t.seed, "number": t.number, "count": count} for t in found]
     results = cached_grid(roll, jobs, f"rollouts of {model}", salt=salt(model))
     return [
@@ -78,11 +78,9 @@ def rolled(model: str, profile: str, seed: int, count: int, rollouts: int, style
     ]
 
 
-def roll(
-    model: str, profile: str, seed: int, number: int, count: int, rollouts: int, style: str = "examples"
-) -> dict[str, Any]:
+def roll(model: str, profile: str, seed: int, number: int, count: int, rollouts: int) -> dict[str, Any]:
     """Return the rollouts of one trace as counts, and its sentence-to-sentence importances."""
-    trace = corpus.traces(model, profile, seed, count, style)[number]
+    trace, style = corpus.traces(model, profile, seed, count)[number], corpus.style_of(model, profile)
     sampling = corpus.sampling(model, style)
     suffix = suffix_of(model, style)
     forced = Sampling(*(vars(sampling) | {"max_new_tokens": FORCED_TOKENS}).values())
@@ -117,25 +115,25 @@ def embedder(model: str) -> Callable[[Sequence[str]], np.ndarray]:
 
 
 def vertical_scores(
-    model: str, profile: str, seed: int, count: int, proximity: int = PROXIMITY, style: str = "examples"
+    model: str, profile: str, seed: int, count: int, proximity: int = PROXIMITY
 ) -> tuple[list[corpus.Trace], list[np.ndarray]]:
     """Return the traces and the attention (L, H, M) that each sentence of each receives from later ones (sec. 2.6)."""
-    return _each(attended, model, profile, seed, count, style, proximity=proximity)
+    return _each(attended, model, profile, seed, count, proximity=proximity)
 
 
-def suppressions(model: str, profile: str, seed: int, count: int, style: str = "examples"):
+def suppressions(model: str, profile: str, seed: int, count: int):
     """Return the traces and their suppression matrices (M, M) in log units, not normalised (sec. 2.7)."""
-    return _each(suppressed, model, profile, seed, count, style)
+    return _each(suppressed, model, profile, seed, count)
 
 
-def deletions(model: str, profile: str, seed: int, count: int, style: str = "examples"):
+def deletions(model: str, profile: str, seed: int, count: int):
     """Return the traces and the effects (M, M) of deleting a sentence's text, in nats per token (sec. 2.9)."""
-    return _each(deleted, model, profile, seed, count, style)
+    return _each(deleted, model, profile, seed, count)
 
 
-def attended(model: str, profile: str, seed: int, number: int, count: int, style: str, proximity: int) -> list:
+def attended(model: str, profile: str, seed: int, number: int, count: int, proximity: int) -> list:
     """Return the vertical scores (L, H, M) of one trace."""
-    trace = corpus.traces(model, profile, seed, count, style)[number]
+    trace = corpus.traces(model, profile, seed, count)[number]
     matrices = attention.sentence_attention(_network(model), trace.whole, trace.located)
     return significant(attention.vertical_scores(matrices, proximity)).tolist()
 
@@ -160,15 +158,15 @@ def _head_matrix(model: str, prompt: str, text: str, layer: int, head: int) -> l
     return attention.sentence_attention(_network(model), prompt + text, sentences)[layer, head].tolist()
 
 
-def suppressed(model: str, profile: str, seed: int, number: int, count: int, style: str) -> list:
+def suppressed(model: str, profile: str, seed: int, number: int, count: int) -> list:
     """Return the suppression matrix (M, M) of one trace."""
-    trace = corpus.traces(model, profile, seed, count, style)[number]
+    trace = corpus.traces(model, profile, seed, count)[number]
     return np.round(suppression.suppression_matrix(_network(model), trace.whole, trace.located), 6).tolist()
 
 
-def deleted(model: str, profile: str, seed: int, number: int, count: int, style: str) -> list:
+def deleted(model: str, profile: str, seed: int, number: int, count: int) -> list:
     """Return the deletion matrix (M, M) of one trace."""
-    trace = corpus.traces(model, profile, seed, count, style)[number]
+    trace = corpus.traces(model, profile, seed, count)[number]
     return np.round(deletion.deletion_matrix(_network(model), trace.whole, trace.located), 8).tolist()
 
 
@@ -189,9 +187,9 @@ def salt(model: str) -> str:
     return corpus.identity(model) + (sha256(log)[:16] if model == "smollm2" and log.is_file() else "")
 
 
-def _each(function: Callable, model: str, profile: str, seed: int, count: int, style: str, **more: Any):
-    found = corpus.traces(model, profile, seed, count, style)
-    how = {"model": model, "profile": profile, "count": count, "style": style, **more}
+def _each(function: Callable, model: str, profile: str, seed: int, count: int, **more: Any):
+    found = corpus.traces(model, profile, seed, count)
+    how = {"model": model, "profile": profile, "count": count, **more}
     jobs = [how | {"seed": t.seed, "number": t.number} for t in found]
     values = cached_grid(function, jobs, f"{function.__name__} {model}", salt=salt(model))
     return found, [np.array(value, float) for value in values]
