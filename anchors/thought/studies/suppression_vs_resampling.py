@@ -12,6 +12,8 @@ from anchors.thought import official
 NEAR = 5  # sentences apart
 STATISTICS = ("Pearson", "Spearman")
 SCOPES = {"all": "all pairs", "near": f"pairs within {NEAR} sentences"}
+COLUMNS = ("r", "beyond", "chance", "chance_high", "p", "low", "high", "beyond_low", "beyond_high")
+FLAT = 1e-12  # values that differ by less are one
 
 
 def compute(profile: str, seed: int) -> pd.DataFrame:
@@ -41,26 +43,37 @@ def pairs(problem: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def compare(problem: str, scope: str, statistic: str, draws: int, seed: int) -> dict[str, float]:
-    """Return the correlation of the two effects with its interval and baselines; columns as in :func:`compute`."""
+    """Return :func:`compared` of the released matrices of a problem."""
+    return compared(*pairs(problem), scope, statistic, draws, seed)
+
+
+def compared(
+    x: np.ndarray, y: np.ndarray, distance: np.ndarray, target: np.ndarray, scope: str, statistic: str, draws: int,
+    seed: int,
+) -> dict[str, float]:  # fmt: skip
+    """Return the correlation of two effects ``(P,)`` with its interval and baselines; columns as in :func:`compute`.
+
+    All but the number of pairs is NaN where an effect is the same for all pairs, or there are fewer than four.
+    """
     from scipy.stats import rankdata
 
-    x, y, distance, target = pairs(problem)
     if scope == "near":
         x, y, distance, target = (values[distance <= NEAR] for values in (x, y, distance, target))
+    if x.size < 4 or np.ptp(x) < FLAT or np.ptp(y) < FLAT:
+        return {"pairs": x.size} | dict.fromkeys(COLUMNS, np.nan)
     if statistic == "Spearman":
         x, y = rankdata(x), rankdata(y)
     rng = np.random.default_rng(seed)
     r, left = correlation(x, y), (within(x, distance), within(y, distance))
     chance = permuted(x, y, distance, draws, rng)
-    found = {"pairs": x.size, "r": r, "beyond": correlation(*left), "chance": chance.mean()}
-    found |= {"chance_high": np.quantile(chance, 0.975), "p": (1 + (chance >= r).sum()) / (1 + draws)}
+    found = r, correlation(*left), chance.mean(), np.quantile(chance, 0.975), (1 + (chance >= r).sum()) / (1 + draws)
     ends = clustered(x, y, target, draws, rng), clustered(*left, target, draws, rng)
-    return found | dict(zip(("low", "high", "beyond_low", "beyond_high"), np.concatenate(ends), strict=True))
+    return {"pairs": x.size} | dict(zip(COLUMNS, (*found, *np.concatenate(ends)), strict=True))
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Pearson's correlation of ``x`` and ``y`` ``(P,)``."""
-    return float(np.corrcoef(x, y)[0, 1])
+    """Return Pearson's correlation of ``x`` and ``y`` ``(P,)``; NaN when one is constant."""
+    return float(np.corrcoef(x, y)[0, 1]) if min(np.ptp(x), np.ptp(y)) > FLAT else float("nan")
 
 
 def within(values: np.ndarray, distance: np.ndarray) -> np.ndarray:
@@ -82,13 +95,19 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 
 def clustered(x: np.ndarray, y: np.ndarray, target: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the 95 % interval of the correlation, target sentences drawn with replacement (derived)."""
+    """Return the 95 % interval of the correlation, target sentences drawn with replacement (derived).
+
+    Draws in which a side is constant have no correlation and do not count; NaN when all are.
+    """
     _, cluster = np.unique(target, return_inverse=True)
     moments = np.stack([np.bincount(cluster, w) for w in (np.ones_like(x), x, y, x * y, x * x, y * y)], 1)  # (C, 6)
     c = len(moments)
     n, sx, sy, sxy, sxx, syy = (rng.multinomial(c, np.full(c, 1 / c), draws) @ moments).T
-    r = (sxy - sx * sy / n) / np.sqrt((sxx - sx * sx / n) * (syy - sy * sy / n))
-    return np.quantile(r, [0.025, 0.975])
+    spread = (sxx - sx * sx / n) * (syy - sy * sy / n)
+    spread = np.where(spread > FLAT**2, spread, np.nan)
+    r = (sxy - sx * sy / n) / np.sqrt(spread)
+    r = r[np.isfinite(r)]
+    return np.quantile(r, [0.025, 0.975]) if r.size else np.full(2, np.nan)
 
 
 def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
