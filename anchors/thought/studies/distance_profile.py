@@ -1,0 +1,126 @@
+"""Does the distance of dependent sentences go with how hard a problem is? Deleted text on own traces (sec. 2.9)."""
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion.params import choose
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import Interval, mean_interval
+from anchors.thought.deletion import CLOSE, distance_profile
+from anchors.thought.ranking import spearman
+from anchors.thought.reasoner import truth
+from anchors.thought.studies import corpus, methods
+
+PUBLISHED_MODEL = "smollm2"  # whose rows stand beside the paper's values: it too writes natural language
+FAR = 5  # sentences; the paper's 16 to 64 do not exist in traces of ten
+RANGES = {"close": "close-range", "far": "long-range"}
+
+
+def compute(models: list[str], profile: str, seed: int, traces: int, far: int) -> pd.DataFrame:
+    """Return one row per model, trace and distance k: effect [nats per token], with accuracy of the trace's problem.
+
+    ``accuracy`` is the share of right answers before the first sentence: exact for the reasoner, of the model's own
+    rollouts otherwise. ``close`` and ``far`` are the trace's means over k = 1 … 2 and k >= ``far``.
+    """
+    tables = []
+    for model in models:
+        count = choose(profile, 6, traces, 4 * traces)
+        found, matrices = methods.deletions(model, profile, seed, count)
+        for trace, matrix in zip(found, matrices, strict=True):
+            about = {
+                "model": model,
+                "trace": trace.number,
+                "accuracy": accuracy(model, trace),
+                "correct": trace.correct,
+            }
+            tables.append(pd.DataFrame(about | _profile(matrix, far)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _profile(matrix: np.ndarray, far: int) -> dict:
+    """Return the columns distance, effect, close and far of one matrix (M, M)."""
+    profile = distance_profile(matrix, longest=len(matrix))
+    i, j = np.triu_indices(len(matrix), far)
+    long = matrix[i, j][np.isfinite(matrix[i, j])]
+    close = profile[CLOSE[0] : CLOSE[1] + 1]
+    ends = {"close": float(np.nanmean(close)), "far": float(long.mean()) if long.size else float("nan")}
+    return {"distance": range(1, len(profile)), "effect": profile[1:], "sentences": len(matrix)} | ends
+
+
+def accuracy(model: str, trace: corpus.Trace) -> float:
+    """Return how often the trace's problem is solved: exactly for the reasoner, else in the model's rollouts."""
+    if model != "reasoner":
+        return trace.accuracy
+    problem = corpus.problem_of(model, trace.seed, trace.number)
+    return float(truth.exact_importances(problem, [s.text for s in trace.case.sentences])["accuracy"][0])
+
+
+def by_trace(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return one row per trace of a model."""
+    return table[table.model == model].drop_duplicates("trace").reset_index(drop=True)
+
+
+def correlation(table: pd.DataFrame, model: str, column: str, draws: int, seed: int) -> tuple[Interval, float]:
+    """Return the rank correlation of a column with accuracy over traces, and its permutation p (two-sided).
+
+    Interval: bootstrap over problems (2.5 and 97.5 % quantiles); traces of one problem are drawn and permuted together.
+    """
+    own = by_trace(table, model).dropna(subset=[column])
+    groups = [own.index[own.problem_group == g].to_numpy() for g in own.problem_group.unique()]
+    if len(groups) < 3:
+        return Interval(float("nan"), float("nan"), float("nan"), len(groups)), float("nan")
+    x, y, rng = own[column], own.accuracy, np.random.default_rng(seed)
+    value = spearman(x, y)
+    drawn = [np.concatenate([groups[g] for g in rng.integers(0, len(groups), len(groups))]) for _ in range(draws)]
+    low, high = np.nanquantile([spearman(x[d], y[d]) for d in drawn], [0.025, 0.975])
+    levels = np.array([y[g[0]] for g in groups])
+    sizes, order = [len(g) for g in groups], np.concatenate(groups)
+    shuffled = [spearman(x[order], np.repeat(rng.permutation(levels), sizes)) for _ in range(draws)]
+    p = (1 + (np.abs(shuffled) >= abs(value) - 1e-12).sum()) / (1 + draws)
+    return Interval(value, float(low), float(high), len(groups)), float(p)
+
+
+def grouped(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with ``problem_group``: traces of the reasoner have a problem each, others come in pairs."""
+    pair = np.where(table.model == "reasoner", table.trace, table.trace // 2)
+    return table.assign(problem_group=pair)
+
+
+def mean_profile(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return mean effect with its 95 % interval over traces by distance, where at least five traces reach it."""
+    rows = []
+    for distance, own in table[table.model == model].dropna(subset=["effect"]).groupby("distance"):
+        if len(own) >= 5:
+            found = mean_interval(own.effect.to_numpy())
+            rows.append({"distance": distance, "mean": found.mean, "low": found.low, "high": found.high, "n": len(own)})
+    return pd.DataFrame(rows, columns=["distance", "mean", "low", "high", "n"])
+
+
+def summarise(table: pd.DataFrame, profile: str, seed: int, far: int) -> tuple[list[Row], Verdict]:
+    """Return the correlations of close- and long-range dependence with accuracy beside the quoted ones, and a verdict.
+
+    ``table`` as :func:`grouped` gives it.
+    """
+    draws, rows, words, signs = choose(profile, 50, 1000, 4000), [], [], []
+    for model in table.model.unique():
+        mark = "" if model == PUBLISHED_MODEL else f"{model}: "
+        for column, name in RANGES.items():
+            r, p = correlation(table, model, column, draws, seed)
+            n = int(by_trace(table, model)[column].notna().sum())
+            rows.append(row(f"{mark}correlation of {name} dependence with accuracy", r, n, source="cached"))
+            rows.append(Row(f"{mark}{name}: permutation p", p, n=n, source="cached"))
+            expected = 1 if column == "close" else -1
+            signs.append((p < 0.05) * (1 if expected * r.mean > 0 else -1))
+            words.append(f"{model} {name} {r.mean:+.2f} ({r.low:+.2f} to {r.high:+.2f}, p = {p:.2f})")
+        own = by_trace(table, model)
+        length = spearman(own.sentences, own.accuracy)
+        rows.append(Row(f"{mark}correlation of the number of sentences with accuracy", length, n=len(own)))
+        words.append(f"{model} number of sentences {length:+.2f}")
+    found = sum(s > 0 for s in signs)
+    kind = "holds" if found == len(signs) else "mixed" if found else "does not hold"
+    text = (
+        f"Rank correlation with the accuracy of the problem: {'; '.join(words)}. Quoted: +.44 close-range, −.54 "
+        f"long-range, over subjects of MMLU. As quoted and clear in {found} of {len(signs)} cases, the other way round "
+        f"in {sum(s < 0 for s in signs)}. Long range here is {far} sentences or more: reduced scale."
+    )
+    return rows, Verdict(kind, text)
