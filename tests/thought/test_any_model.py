@@ -3,13 +3,17 @@
 It knows no arithmetic, so answers are wrong or missing: nothing may fail for that.
 """
 
+import json
+
 import pytest
 import torch
 
+from anchors.companion.notebooks import Notebook, notebooks
 from anchors.thought.studies import corpus, head_ablation, methods
 from anchors.thought.studies import receiver_heads as heads_study
 from anchors.thought.word_problems import SHOWN
 
+IDS = [nb.id for nb in notebooks() if "models" in nb.parameters]
 WORDS = " we so first need check nuts is 7. 3. wait. 4 ="
 
 
@@ -75,3 +79,24 @@ def test_rollouts_suppression_and_deletion(folder):
     assert rolled[0].distribution().shape[0] == size + 1
     for found, matrices in (methods.suppressions(folder, "smoke", 0, 2), methods.deletions(folder, "smoke", 0, 2)):
         assert [m.shape[0] for m in matrices] == [len(t.categories) for t in found]
+
+
+def test_all_notebooks_on_models_are_tried():
+    assert len(IDS) >= 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id", IDS)
+def test_a_notebook_runs_on_the_folder(id, folder, tmp_path, monkeypatch):
+    """All cells with one parameter changed, as `make figure ID=… PROFILE=smoke P="models=['path']"` runs them."""
+    monkeypatch.setenv("ANCHORS_FIGURES", str(tmp_path))
+    names: dict = {}
+    for cell in (cell for cell in Notebook.find(id).cells if cell["cell_type"] == "code"):
+        exec(compile(cell["source"], id, "exec"), names)
+        if "parameters" in cell["metadata"].get("tags", []):
+            names |= {"profile": "smoke", "models": [folder]}
+    [written] = tmp_path.rglob("*.json")
+    result = json.loads(written.read_text())
+    assert result["rows"]
+    assert result["verdict"]["kind"] in ("holds", "mixed", "does not hold", "measured")
+    assert result["provenance"]["data"]
