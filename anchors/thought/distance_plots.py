@@ -7,6 +7,7 @@ import pandas as pd
 from anchors.companion.style import DOUBLE, MARKERS, PALETTE, subplots
 from anchors.thought.ranking import spearman
 from anchors.thought.studies import distance_profile as study
+from anchors.thought.studies.corpus import name_of
 
 LOOK = {"close": (PALETTE[0], MARKERS[0]), "far": (PALETTE[1], MARKERS[1])}
 
@@ -17,7 +18,7 @@ def distance(table: pd.DataFrame, far: int):
     figure, axes = subplots(len(models), 3, width=DOUBLE, height=2.6 * len(models), squeeze=False)
     for line, model in zip(axes, models, strict=True):
         _profile(line[0], study.mean_profile(table, model), far)
-        line[0].set_title(model)
+        line[0].set_title(name_of(model))
         for ax, (column, name) in zip(line[1:], study.RANGES.items(), strict=True):
             _scatter(ax, study.by_trace(table, model), column, name)
     return figure

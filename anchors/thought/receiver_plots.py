@@ -7,6 +7,7 @@ import pandas as pd
 
 from anchors.companion.style import DOUBLE, INK, MUTED, PALETTE, colours, subplots
 from anchors.thought.studies import head_ablation, receiver_heads
+from anchors.thought.studies.corpus import name_of
 from anchors.thought.taxonomy import CATEGORIES, INITIALS
 
 COLOURS = colours(list(CATEGORIES))
@@ -20,7 +21,7 @@ def receivers(found: list[receiver_heads.Heads]):
     figure, axes = subplots(4, len(found), width=DOUBLE, height=9.2, squeeze=False)
     for column, heads in zip(axes.T, found, strict=True):
         trace, (layer, head), matrix, vertical = receiver_heads.shown(heads)
-        _matrix(column[0], matrix, trace, f"{heads.model}: layer {layer}, head {head}")
+        _matrix(column[0], matrix, trace, f"{name_of(heads.model)}: layer {layer}, head {head}")
         _vertical(column[1], vertical, head, trace, layer)
         own = table[table.model == heads.model]
         _by_layer(column[2], own)
@@ -85,7 +86,7 @@ def categories(table: pd.DataFrame):
         own = table[table.model == model]
         for ax, value in zip(column, ("score", "beyond"), strict=True):
             _category_dots(ax, own.dropna(subset=[value]), value)
-        column[0].set_title(model)
+        column[0].set_title(name_of(model))
         column[1].axhline(0, color=INK, linewidth=0.7)
         column[1].set_xticks(range(len(CATEGORIES)), [INITIALS[c] for c in CATEGORIES])
         column[1].set_xlim(-0.6, len(CATEGORIES) - 0.4)
@@ -121,7 +122,7 @@ def reliability(found: list[receiver_heads.Heads]):
         top.scatter(chosen["first"], chosen["second"], s=16, color=ORANGE, linewidths=0, label="receiver heads")
         top.axline((0, 0), slope=1, color=INK, linewidth=0.7)
         r = receiver_heads.receivers.reliability(heads.kurtoses)
-        top.set(xlabel="kurtosis, first half of the traces", title=f"{heads.model}: r = {r:.2f}")
+        top.set(xlabel="kurtosis, first half of the traces", title=f"{name_of(heads.model)}: r = {r:.2f}")
         top.legend(fontsize=6.5, loc="upper left")
         _agreement(bottom, receiver_heads.agreements(heads))
     axes[0, 0].set_ylabel("kurtosis, second half")
@@ -159,7 +160,7 @@ def ablation(table: pd.DataFrame):
                 found = [head_ablation.difference(own, model, kind, s) for s in shares]
                 _line(bottom, shares, found, look | {"label": f"receiver heads − {words}"})
         bottom.axhline(0, color=INK, linewidth=0.7)
-        top.set(title=model, ylim=(0, None))
+        top.set(title=name_of(model), ylim=(0, None))
         bottom.set(xlabel="share of heads ablated (layer 0 apart) [%]")
     axes[0, 0].set_ylabel("right answers")
     axes[1, 0].set_ylabel("difference of right answers")

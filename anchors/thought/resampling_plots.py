@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from anchors.companion.style import DOUBLE, INK, MUTED, PALETTE, subplots
-from anchors.thought.studies.resampling import Example, name_of
+from anchors.thought.studies.corpus import name_of
+from anchors.thought.studies.resampling import Example
 from anchors.thought.taxonomy import INITIALS
 
 BLUE, ORANGE, GREEN = PALETTE[:3]

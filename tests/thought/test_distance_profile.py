@@ -21,11 +21,10 @@ def table():
     for k in range(12):
         easy = (k // 2) / 6
         columns = study._profile(matrix(11, 1 + easy + 0.01 * (k % 2), 1 - 0.5 * easy), 5)
-        rows.append(pd.DataFrame({"model": "smollm2", "trace": k, "accuracy": easy} | columns))
+        rows.append(pd.DataFrame({"model": "smollm2", "trace": k, "accuracy": easy, "gap": 1e-4} | columns))
     for k in range(8):
-        rows.append(
-            pd.DataFrame({"model": "reasoner", "trace": k, "accuracy": 0.5} | study._profile(matrix(9, 1, 1), 5))
-        )
+        about = {"model": "reasoner", "trace": k, "accuracy": 0.5, "gap": np.nan}
+        rows.append(pd.DataFrame(about | study._profile(matrix(9, 1, 1), 5)))
     return study.grouped(pd.concat(rows, ignore_index=True))
 
 
@@ -56,6 +55,17 @@ def test_correlations_have_the_planted_signs(table):
     assert {r.quantity for r in rows} >= {
         "correlation of close-range dependence with accuracy", "correlation of long-range dependence with accuracy"
     }  # fmt: skip
+
+
+def test_length_held_fixed_is_the_partial_correlation():
+    rng = np.random.default_rng(0)
+    length = rng.integers(5, 30, 200)
+    accuracy, close = -length + rng.normal(size=200), length + rng.normal(size=200)
+    columns = {"model": "m", "trace": range(200), "sentences": length, "accuracy": accuracy, "close": close}
+    found = pd.DataFrame(columns)
+    assert study.spearman(found.close, found.accuracy) < -0.9
+    assert abs(study.beyond_length(found, "m", "close")) < 0.2
+    assert study.beyond_length(found.assign(close=accuracy), "m", "close") == pytest.approx(1)
 
 
 def test_too_few_traces_are_no_number(table):

@@ -11,7 +11,8 @@ from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval
 from anchors.thought import attention, suppression
 from anchors.thought.studies import methods, resampling
-from anchors.thought.studies.resampling import FEWEST, is_recorded, live_rows, name_of, over_traces, signed
+from anchors.thought.studies.corpus import is_recorded, name_of
+from anchors.thought.studies.resampling import FEWEST, live_rows, over_traces, signed
 from anchors.thought.studies.resampling import compute as roll
 
 METHODS = {

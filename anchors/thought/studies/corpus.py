@@ -19,6 +19,7 @@ from anchors.thought.sentences import Sentence, split
 from anchors.thought.settings import PUBLISHED, Sampling
 
 RUN, EMBEDDED = "thought/smollm2_traces", ("reasoner", "smollm2")
+RECORDED = "smollm2"  # whose traces are a recorded run, but in the paper profile
 KEPT = 0.1, 0.9  # share of right answers of a problem that is kept; the paper's 0.25 to 0.75 leaves a small model few
 TRIED, WRITTEN = 16, 160  # rollouts per problem, tokens each
 SHORTEST = 6  # sentences
@@ -70,7 +71,7 @@ def traces(model: str, profile: str, seed: int, count: int) -> list[Trace]:
     InputError
         The recorded run has fewer.
     """
-    if model == "smollm2" and profile != "paper":
+    if is_recorded(model, profile):
         return _recorded(seed, count)
     if model == "reasoner":
         jobs = [{"model": model, "seed": seed, "number": k} for k in range(count)]
@@ -80,6 +81,16 @@ def traces(model: str, profile: str, seed: int, count: int) -> list[Trace]:
     jobs = [how | {"number": k} for k in range(pairs)]
     found = cached_grid(pair, jobs, f"traces of {model}", salt=identity(model))
     return [read(row) for rows in found for row in rows][:count]
+
+
+def is_recorded(model: str, profile: str) -> bool:
+    """Return whether the rollouts of a model are a recorded run."""
+    return model == RECORDED and profile != "paper"
+
+
+def name_of(model: str) -> str:
+    """Return a short name: of a folder or hub id, its last part."""
+    return model.rstrip("/").split("/")[-1]
 
 
 def identity(model: str) -> str:

@@ -19,6 +19,7 @@ RANGES = {"close": "close-range", "far": "long-range"}
 def compute(models: list[str], profile: str, seed: int, traces: int, far: int) -> pd.DataFrame:
     """Return one row per model, trace and distance k: effect [nats per token], with accuracy of the trace's problem.
 
+    ``gap`` is the log-probability of a recorded trace under the model of today less the recorded one (nats).
     ``accuracy`` is the share of right answers before the first sentence: exact for the reasoner, of the model's own
     rollouts otherwise. ``close`` and ``far`` are the trace's means over k = 1 … 2 and k >= ``far``.
     """
@@ -80,6 +81,17 @@ def correlation(table: pd.DataFrame, model: str, column: str, draws: int, seed: 
     return Interval(value, float(low), float(high), len(groups)), float(p)
 
 
+def beyond_length(table: pd.DataFrame, model: str, column: str) -> float:
+    """Return the partial rank correlation of a column with accuracy, number of sentences held fixed; NaN if few."""
+    own = by_trace(table, model).dropna(subset=[column])
+    ranks = own[[column, "accuracy", "sentences"]].rank()
+    if len(own) < 5 or (ranks.std() == 0).any():
+        return float("nan")
+    r = ranks.corr().to_numpy()
+    scale = np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
+    return float((r[0, 1] - r[0, 2] * r[1, 2]) / scale) if scale > 1e-9 else float("nan")
+
+
 def grouped(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with ``problem_group``: traces of the reasoner have a problem each, others come in pairs."""
     pair = np.where(table.model == "reasoner", table.trace, table.trace // 2)
@@ -103,19 +115,26 @@ def summarise(table: pd.DataFrame, profile: str, seed: int, far: int) -> tuple[l
     """
     draws, rows, words, signs = choose(profile, 50, 1000, 4000), [], [], []
     for model in table.model.unique():
-        mark = "" if model == PUBLISHED_MODEL else f"{model}: "
+        mark = "" if model == PUBLISHED_MODEL else f"{corpus.name_of(model)}: "
         for column, name in RANGES.items():
             r, p = correlation(table, model, column, draws, seed)
             n = int(by_trace(table, model)[column].notna().sum())
             rows.append(row(f"{mark}correlation of {name} dependence with accuracy", r, n, source="cached"))
             rows.append(Row(f"{mark}{name}: permutation p", p, n=n, source="cached"))
+            held = beyond_length(table, model, column)
+            rows.append(Row(f"{mark}{name}: correlation, number of sentences held fixed", held, n=n, source="cached"))
             expected = 1 if column == "close" else -1
             signs.append((p < 0.05) * (1 if expected * r.mean > 0 else -1))
-            words.append(f"{model} {name} {r.mean:+.2f} ({r.low:+.2f} to {r.high:+.2f}, p = {p:.2f})")
+            ends = f"{r.low:+.2f} to {r.high:+.2f}, p = {p:.2f}"
+            words.append(
+                f"{corpus.name_of(model)} {name} {r.mean:+.2f} ({ends}; number of sentences held fixed {held:+.2f})"
+            )
         own = by_trace(table, model)
         length = spearman(own.sentences, own.accuracy)
         rows.append(Row(f"{mark}correlation of the number of sentences with accuracy", length, n=len(own)))
-        words.append(f"{model} number of sentences {length:+.2f}")
+    if table.gap.notna().any():
+        what = f"{corpus.RECORDED}: largest |live − recorded| log-probability of a trace"
+        rows.append(Row(what, table.gap.abs().max(), n=len(by_trace(table, corpus.RECORDED)), unit="nats"))
     found = sum(s > 0 for s in signs)
     kind = "holds" if found == len(signs) else "mixed" if found else "does not hold"
     text = (

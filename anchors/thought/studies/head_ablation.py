@@ -67,7 +67,7 @@ def solve(model: str, profile: str, seed: int, kind: str, share: float, draw: in
 
 def asked_of(model: str, profile: str, seed: int, problem: int) -> Any:
     """Return a problem: for SmolLM2 one that it solves at times (its recorded traces), else one no trace is of."""
-    if model == "smollm2" and profile != "paper":
+    if corpus.is_recorded(model, profile):
         log = recorded.load(corpus.RUN)[0]
         return corpus.problem_of(model, seed, int(log[log.correct].problem.iloc[problem]))
     return corpus.problem_of(model, seed + 1, problem, corpus.style_of(model, profile))
@@ -149,14 +149,14 @@ def summarise(table: pd.DataFrame, gap: float) -> tuple[list[Row], Verdict]:
     for model in table.model.unique():
         own = table[table.model == model]
         source = "recorded" if model in RECORDED and len(own) > 2 else "cached"
-        n = own.problem.nunique()
-        rows.append(row(f"{model}: accuracy, no head ablated", condition(own, model, "none", 0.0), n, source=source))
+        n, name = own.problem.nunique(), corpus.name_of(model)
+        rows.append(row(f"{name}: accuracy, no head ablated", condition(own, model, "none", 0.0), n, source=source))
         for share in shares_of(own):
             for kind in ("receiver", "layer", "random"):
-                quantity = f"{model}: accuracy, {share:.0%} ablated: {KINDS[kind]}"
+                quantity = f"{name}: accuracy, {share:.0%} ablated: {KINDS[kind]}"
                 rows.append(row(quantity, condition(own, model, kind, share), n, source=source))
             for control in ("layer", "random"):
-                quantity = f"{model}: receiver heads − {KINDS[control]}, {share:.0%} ablated"
+                quantity = f"{name}: receiver heads − {KINDS[control]}, {share:.0%} ablated"
                 rows.append(row(quantity, difference(own, model, control, share), n, source=source))
     rows.append(Row("reasoner: largest |live − recorded| share of one problem", gap, n=1, source="live"))
     return rows, _verdict(table)
@@ -172,7 +172,9 @@ def _verdict(table: pd.DataFrame) -> Verdict:
         total += len(found)
         each = ", ".join(f"{d.mean:+.2f} ({d.low:+.2f} to {d.high:+.2f}) at {share:.0%}" for share, d in found.items())
         none = condition(table, model, "none", 0.0).mean
-        words.append(f"{model}: {none:.2f} right with all heads; receiver heads − others of their layers {each}")
+        words.append(
+            f"{corpus.name_of(model)}: {none:.2f} right with all heads; receiver heads − others of their layers {each}"
+        )
     kind = "holds" if worse == total else "does not hold" if worse == 0 else "mixed"
     text = (
         f"{'; '.join(words)}. Ablating receiver heads costs clearly more than as many heads of the same layers in "

@@ -68,7 +68,7 @@ class Rolled:
 def rolled(model: str, profile: str, seed: int, count: int, rollouts: int) -> list[Rolled]:
     """Return the rollouts of ``count`` traces: recorded ones for SmolLM2, else sampled now and cached."""
     found = corpus.traces(model, profile, seed, count)
-    if model == "smollm2" and profile != "paper":
+    if corpus.is_recorded(model, profile):
         return [_recorded(trace) for trace in found]
     how = {"model": model, "profile": profile, "rollouts": rollouts}
     jobs = [how | {"seed": t.seed, "number": t.number, "count": count} for t in found]
@@ -184,7 +184,7 @@ def receiver_heads(vertical: Sequence[np.ndarray], heads: int = 0) -> tuple[list
 def salt(model: str) -> str:
     """Return what the results of a model depend on besides code: its weights, and the traces recorded of it."""
     log = RUNS / f"{corpus.RUN}.csv"
-    return corpus.identity(model) + (sha256(log)[:16] if model == "smollm2" and log.is_file() else "")
+    return corpus.identity(model) + (sha256(log)[:16] if model == corpus.RECORDED and log.is_file() else "")
 
 
 def _each(function: Callable, model: str, profile: str, seed: int, count: int, **more: Any):
@@ -215,8 +215,15 @@ def _counts(table: pd.DataFrame) -> list[dict]:
 
 @cache
 def _logs() -> tuple[pd.DataFrame, pd.DataFrame]:
-    counts = recorded.load(RUN)[0].astype({"answer": object})
-    return counts.assign(answer=counts.answer.fillna("").astype(str)), recorded.load(STEPS)[0]
+    counts = recorded.load(RUN)[0]
+    return counts.assign(answer=[as_text(answer) for answer in counts.answer]), recorded.load(STEPS)[0]
+
+
+def as_text(answer: Any) -> str:
+    """Return an answer of a log as it was written: a column of numbers is read as such, an empty one as NaN."""
+    if isinstance(answer, str):
+        return answer
+    return "" if np.isnan(answer) else f"{int(answer)}" if float(answer).is_integer() else f"{answer}"
 
 
 def _recorded(trace: corpus.Trace) -> Rolled:

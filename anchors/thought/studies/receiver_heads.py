@@ -106,7 +106,7 @@ def summarise_existence(found: list[Heads]) -> tuple[list[Row], Verdict]:
     """Return how peaked receiver heads are on traces that did not choose them, where they sit, and the verdict."""
     rows, words, clear = [], [], []
     for heads in found:
-        n, model = len(heads.traces), heads.model
+        n, model = len(heads.traces), corpus.name_of(heads.model)
         own, every, gap = peaked(heads)
         rows.append(row(f"{model}: kurtosis of receiver heads, held out", own, n))
         rows.append(row(f"{model}: kurtosis of all heads", every, n))
@@ -165,7 +165,7 @@ def summarise_reliability(found: list[Heads], profile: str, seed: int) -> tuple[
     """Return split-half reliability and agreement of heads beside the quoted values, and the verdict."""
     rows, words, clear = [], [], []
     for heads in found:
-        mark = "" if heads.model == PUBLISHED_MODEL else f"{heads.model}: "
+        mark = "" if heads.model == PUBLISHED_MODEL else f"{corpus.name_of(heads.model)}: "
         n, both = len(heads.traces), agreements(heads)
         r = reliability(heads, choose(profile, 50, 500, 2000), seed)
         gain = _interval(both["held out"] - both["arbitrary"])
@@ -178,8 +178,8 @@ def summarise_reliability(found: list[Heads], profile: str, seed: int) -> tuple[
         rows.append(row(f"{mark}top heads of the other half − arbitrary heads", gain, n))
         clear += [r.low > 0, gain.low > 0]
         words.append(
-            f"{heads.model}: split-half r = {r.mean:.2f} ({r.low:.2f} to {r.high:.2f}); vertical scores of receiver "
-            f"heads correlate at {np.nanmean(both['held out']):.2f} (held out), of arbitrary heads at "
+            f"{corpus.name_of(heads.model)}: split-half r = {r.mean:.2f} ({r.low:.2f} to {r.high:.2f}); vertical scores "
+            f"of receiver heads correlate at {np.nanmean(both['held out']):.2f} (held out), of arbitrary heads at "
             f"{np.nanmean(both['arbitrary']):.2f}"
         )
     kind = "holds" if all(clear) else "mixed" if any(clear) else "does not hold"
@@ -221,7 +221,7 @@ def summarise_categories(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
     rows, words, clear = [], [], []
     for model in table.model.unique():
         for first, second in PAIRS:
-            name = f"{model}: {WORDS[first]} − {WORDS[second]}"
+            name = f"{corpus.name_of(model)}: {WORDS[first]} − {WORDS[second]}"
             raw, left = (contrast(table, model, first, second, column) for column in ("score", "beyond"))
             rows.append(row(f"{name}, receiver-head score", raw, raw.n, UNIT))
             rows.append(row(f"{name}, beyond position", left, left.n, UNIT))

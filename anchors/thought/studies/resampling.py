@@ -11,6 +11,7 @@ from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, mean_interval
 from anchors.thought.reasoner import truth
 from anchors.thought.studies import corpus, methods
+from anchors.thought.studies.corpus import is_recorded, name_of
 
 ANCHORS = ("plan_generation", "uncertainty_management")
 PLAIN = ("active_computation", "fact_retrieval")
@@ -25,7 +26,6 @@ MEASURES = {
     "exact_size": ("exact counterfactual |accuracy|", ""),
 }
 CLAIMED = ("counterfactual_kl", "counterfactual_size")  # what the claim is about
-BESIDE = ("counterfactual_all", "resampling_size")  # which count sentences that hardly vary, as ones of little effect
 FEWEST = 5  # traces from which an interval is given
 PUBLISHED_ROLLOUTS, OTHERS = 100, 4  # per prefix in the paper; wrong answers that are shown by name
 
@@ -54,16 +54,6 @@ def compute(models: list[str], profile: str, seed: int, traces: int, rollouts: i
     each = choose(profile, 20, rollouts, max(rollouts, PUBLISHED_ROLLOUTS))
     found = {model: methods.rolled(model, profile, seed, count, each) for model in models}
     return {model: [one for one in own if len(one.counts)] for model, own in found.items()}
-
-
-def is_recorded(model: str, profile: str) -> bool:
-    """Return whether the rollouts of a model are a recorded run."""
-    return model == "smollm2" and profile != "paper"
-
-
-def name_of(model: str) -> str:
-    """Return a short name: of a folder or hub id, its last part."""
-    return model.rstrip("/").split("/")[-1]
 
 
 def importances(one: methods.Rolled, method: str, unit: str, draws: int = 0, seed: int = 0) -> pd.DataFrame:
@@ -232,13 +222,13 @@ def answered(rolled: list[methods.Rolled]) -> float:
 
 def _verdict(table: pd.DataFrame, models: list[str]) -> Verdict:
     gaps = {(m, c): contrast(table, m, c) for m in models for c in MEASURES}
-    own, beside = ([gaps[m, c].low for m in models for c in columns] for columns in (CLAIMED, BESIDE))
+    own = [gaps[m, c].low for m in models for c in CLAIMED]  # the other measures are shown and decide nothing
     if not np.isfinite(own).any():
         kind = "measured"
     elif all(low > 0 for low in own):
         kind = "holds"
     else:
-        kind = "mixed" if any(low > 0 for low in own + beside) else "does not hold"
+        kind = "mixed" if any(low > 0 for low in own) else "does not hold"
     text = _text(gaps, models)
     return Verdict(kind, text, {"planning_and_uncertainty_anchor": Verdict(kind, text)})
 

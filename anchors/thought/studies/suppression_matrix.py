@@ -11,8 +11,9 @@ from anchors.companion.stats import Interval
 from anchors.thought import ranking
 from anchors.thought.reasoner import program, truth
 from anchors.thought.studies import corpus, methods
+from anchors.thought.studies.corpus import is_recorded, name_of
 from anchors.thought.studies.resampling import compute as roll
-from anchors.thought.studies.resampling import is_recorded, live_rows, name_of, over_traces
+from anchors.thought.studies.resampling import live_rows, over_traces
 from anchors.thought.studies.suppression_vs_resampling import COLUMNS, NEAR, SCOPES, STATISTICS, compared
 from anchors.thought.suppression import centred
 
