@@ -178,9 +178,9 @@ def summarise_reliability(found: list[Heads], profile: str, seed: int) -> tuple[
         rows.append(row(f"{mark}top heads of the other half − arbitrary heads", gain, n))
         clear += [r.low > 0, gain.low > 0]
         words.append(
-            f"{corpus.name_of(heads.model)}: split-half r = {r.mean:.2f} ({r.low:.2f} to {r.high:.2f}); vertical scores "
-            f"of receiver heads correlate at {np.nanmean(both['held out']):.2f} (held out), of arbitrary heads at "
-            f"{np.nanmean(both['arbitrary']):.2f}"
+            f"{corpus.name_of(heads.model)}: split-half r = {r.mean:.2f} ({r.low:.2f} to {r.high:.2f}); vertical "
+            f"scores of receiver heads correlate at {np.nanmean(both['held out']):.2f} (held out), of arbitrary "
+            f"heads at {np.nanmean(both['arbitrary']):.2f}"
         )
     kind = "holds" if all(clear) else "mixed" if any(clear) else "does not hold"
     quoted = "Quoted of the paper's model: .84, and .56 against .35 (secondary)."
