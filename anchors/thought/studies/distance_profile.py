@@ -28,12 +28,8 @@ def compute(models: list[str], profile: str, seed: int, traces: int, far: int) -
         count = choose(profile, 6, traces, 4 * traces)
         found, matrices = methods.deletions(model, profile, seed, count)
         for trace, matrix in zip(found, matrices, strict=True):
-            about = {
-                "model": model,
-                "trace": trace.number,
-                "accuracy": accuracy(model, trace),
-                "correct": trace.correct,
-            }
+            gap = methods.rescored(trace, model) - trace.logprob if model == corpus.RECORDED else np.nan
+            about = {"model": model, "trace": trace.number, "accuracy": accuracy(model, trace), "gap": gap}
             tables.append(pd.DataFrame(about | _profile(matrix, far)))
     return pd.concat(tables, ignore_index=True)
 

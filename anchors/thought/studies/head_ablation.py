@@ -16,7 +16,8 @@ from anchors.thought.ablation import ablated
 from anchors.thought.studies import corpus, methods
 
 RUN, RECORDED = "thought/head_ablation", ("reasoner", "smollm2")
-SHARES = (1 / 12, 1 / 6, 1 / 3)  # of the heads outside layer 0
+SHARES = (1 / 80, 1 / 30, 1 / 12)  # of the heads outside layer 0: 3, 9 and 22 of SmolLM2's 261, which end its answers
+MANY = (1 / 12, 1 / 6, 1 / 3)  # 1, 2 and 4 of the reasoner's twelve
 KINDS = {"none": "no head", "receiver": "receiver heads", "layer": "other heads of their layers", "random": "any heads"}
 KEYS = ["model", "kind", "share", "draw"]
 
@@ -29,20 +30,23 @@ class Plan:
     rollouts: int
     draws: int
     traces: int
+    shares: tuple[float, ...] = SHARES
 
 
 def plan(model: str, profile: str) -> Plan:
     """Return the plan for a model: the reasoner is fast, so it solves more."""
     small = choose(profile, Plan(2, 4, 1, 4), Plan(8, 16, 1, 24), Plan(32, 100, 5, 40))
-    return choose(profile, small, Plan(24, 16, 2, 24), Plan(96, 64, 5, 96)) if model == "reasoner" else small
+    return (
+        choose(profile, small, Plan(24, 16, 2, 24, MANY), Plan(96, 64, 5, 96, MANY)) if model == "reasoner" else small
+    )
 
 
 def jobs(model: str, profile: str, seed: int, problems: int = 0) -> list[dict[str, Any]]:
     """Return every condition and problem (the first ``problems``, or all) as arguments of :func:`solve`."""
     p = plan(model, profile)
     conditions = [("none", 0.0, 0)]
-    conditions += [("receiver", share, 0) for share in SHARES]
-    conditions += [(kind, share, draw) for kind in ("layer", "random") for share in SHARES for draw in range(p.draws)]
+    conditions += [("receiver", share, 0) for share in p.shares]
+    conditions += [(kind, share, draw) for kind in ("layer", "random") for share in p.shares for draw in range(p.draws)]
     how = {"model": model, "profile": profile, "seed": seed}
     return [
         how | {"kind": kind, "share": round(share, 6), "draw": draw, "problem": problem}
