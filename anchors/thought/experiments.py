@@ -1,10 +1,11 @@
 """Resampling experiments: continue every prefix of a trace many times and keep each rollout in a store (sec. 2.4).
 
 A prefix ends where a sentence ends, without the blank that follows: that blank begins the next token of most
-tokenizers. Finished rollouts are stored a batch at a time, one transaction each: a kill loses one batch at most and
-what was under way, Ctrl-C only the latter, and the next call asks for the missing seeds only.
+tokenizers. Finished rollouts are stored a batch or half a minute at a time, one transaction each: a kill loses no more
+than that and what was under way, Ctrl-C only the latter, and the next call asks for the missing seeds only.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PATIENCE = 3  # batches in a row that may fail before an experiment stops
+PAUSE = 30.0  # seconds after which finished rollouts are stored, however few
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,11 @@ def _run(model, case, store, sampling, seeds, batch, stop, retry, kind, suffix) 
 
 
 class _Journal:
-    """Collects finished rollouts and stores them ``batch`` at a time; what is left is stored on the way out."""
+    """Stores finished rollouts ``batch`` at a time, or after half a minute; what is left, on the way out."""
 
     def __init__(self, store: RolloutStore, batch: int):
         self.store, self.batch, self.rows, self.good, self.failed = store, batch, [], 0, 0
+        self.stored = time.monotonic()
 
     def __enter__(self) -> "_Journal":
         return self
@@ -137,11 +140,12 @@ class _Journal:
 
     def add(self, rollout: Rollout) -> None:
         self.rows.append(rollout)
-        if len(self.rows) >= self.batch:
+        if len(self.rows) >= self.batch or time.monotonic() - self.stored > PAUSE:
             self.flush()
 
     def flush(self) -> None:
         rows, self.rows = self.rows, []  # a batch that cannot be stored is not tried again on the way out
+        self.stored = time.monotonic()
         self.store.add(rows)
         failed = sum(row.error is not None for row in rows)
         self.good, self.failed = self.good + len(rows) - failed, self.failed + failed

@@ -167,3 +167,18 @@ def test_a_trace_beyond_the_context_is_refused(network, store):
     with pytest.raises(InputError, match="fewer than 64"):
         resample(network, case, store, SAMPLING)
     assert store.counts()["rows"] == 0
+
+
+def test_finished_rollouts_do_not_wait_for_a_full_batch(case, store, monkeypatch):
+    from anchors.thought import experiments
+
+    journal = experiments._Journal(store, batch=100)
+    rows = [experiments._rollout(("m", "p", "h", 0), seed, "resample", text="x") for seed in range(3)]
+    journal.add(rows[0])
+    assert store.counts()["good"] == 0
+    monkeypatch.setattr(experiments, "PAUSE", -1.0)
+    journal.add(rows[1])
+    assert store.counts()["good"] == 2
+    with journal:
+        journal.rows.append(rows[2])
+    assert store.counts()["good"] == journal.good == 3
