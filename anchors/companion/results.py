@@ -229,7 +229,7 @@ def shown(r: Row) -> dict[str, str]:
         "95 % interval": "–" if not math.isfinite(r.low) else f"{_number(r.low)} to {_number(r.high)}",
         "n, seeds": f"{r.n or '–'}, {r.seeds or '–'}",
         "computed": r.source,
-        "status": r.status,
+        "status": r.status + (mark if r.status in ("match", "differs") else ""),
     }
 
 

@@ -104,6 +104,8 @@ def attention_given_to(network: Any, receive: Any):
     try:
         network.set_attn_implementation(POOLING)
         yield
+    except InputError:
+        raise
     except (ValueError, TypeError) as error:
         raise InputError(type(network).__name__, str(error)[:80], "a model with transformers' attention") from error
     finally:

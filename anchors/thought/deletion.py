@@ -22,7 +22,7 @@ from anchors.thought.sentences import Sentence
 
 STATISTICS = ("mean", "total", "first")  # over the tokens of the target: mean, sum, mean of its first three
 FIRST = 3  # tokens
-CLOSE, FAR = (1, 2), (16, 64)  # distances of the official profile (code defaults)
+CLOSE = (1, 2)  # distances of close range in the official profile (code default; long range is 16 to 64)
 
 
 def without(text: str, sentence: Sentence) -> tuple[str, int, int]:

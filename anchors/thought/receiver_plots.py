@@ -121,7 +121,7 @@ def reliability(found: list[receiver_heads.Heads]):
         top.scatter(rest["first"], rest["second"], s=9, color=MUTED, alpha=0.6, linewidths=0, label="heads")
         top.scatter(chosen["first"], chosen["second"], s=16, color=ORANGE, linewidths=0, label="receiver heads")
         top.axline((0, 0), slope=1, color=INK, linewidth=0.7)
-        r = receiver_heads.receivers.reliability(heads.kurtoses)
+        r = receiver_heads.receivers.reliability(heads.kurtoses, heads.half)
         top.set(xlabel="kurtosis, first half of the traces", title=f"{name_of(heads.model)}: r = {r:.2f}")
         top.legend(fontsize=6.5, loc="upper left")
         _agreement(bottom, receiver_heads.agreements(heads))

@@ -14,10 +14,11 @@ def head_count(layers: int, heads: int) -> int:
     return int(np.clip((layers - 1) * heads // SHARE, 2, MOST))
 
 
-def half_means(kurtoses: np.ndarray) -> np.ndarray:
-    """Return the mean kurtosis (2, n) of each head over every other trace, from the first and from the second.
+def half_means(kurtoses: np.ndarray, half: np.ndarray | None = None) -> np.ndarray:
+    """Return the mean kurtosis (2, n) of each head over the traces of either half.
 
-    ``kurtoses`` (traces, L, H); layer 0 is left out, heads are in order of layer and number; NaN where a half has none.
+    ``half`` (traces,) is 0 or 1, by default every other trace; ``kurtoses`` (traces, L, H); layer 0 is left out, heads
+    are in order of layer and number; NaN where a half has none.
     """
     import warnings
 
@@ -26,12 +27,13 @@ def half_means(kurtoses: np.ndarray) -> np.ndarray:
         raise InputError("traces", len(kurtoses), "at least two", "One half of the traces is compared with the other.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a head without a value in one half
-        return np.stack([np.nanmean(kurtoses[start::2, 1:], axis=0).ravel() for start in (0, 1)])
+        half = np.arange(len(kurtoses)) % 2 if half is None else np.asarray(half)
+        return np.stack([np.nanmean(kurtoses[half == one, 1:], axis=0).ravel() for one in (0, 1)])
 
 
-def reliability(kurtoses: np.ndarray) -> float:
-    """Return Pearson's correlation over heads of the two halves' mean kurtoses (sec. 2.6; published .84, secondary)."""
-    first, second = half_means(kurtoses)
+def reliability(kurtoses: np.ndarray, half: np.ndarray | None = None) -> float:
+    """Return Pearson's correlation over heads of the two halves' mean kurtoses (sec. 2.6; quoted as .84)."""
+    first, second = half_means(kurtoses, half)
     known = np.isfinite(first) & np.isfinite(second)
     return float(np.corrcoef(first[known], second[known])[0, 1]) if known.sum() > 2 else float("nan")
 

@@ -110,6 +110,9 @@ def _masked(model: LanguageModel, ids: Any, cache: Any, spans: list[tuple[int, i
             attention_mask=hidden_mask(spans, start, total, model.network.dtype).to(ids.device),
             position_ids=torch.arange(start, total, device=ids.device)[None].expand(len(spans), -1),
         ).logits  # fmt: skip
+    except torch.OutOfMemoryError as error:
+        found = f"{len(spans)} sources at a time, {total} tokens"
+        raise InputError("batch", found, "what fits in memory", "Lower it, or take a shorter text.") from error
     except (TypeError, ValueError, AttributeError, RuntimeError) as error:
         cure = "Choose a decoder whose attention transformers can mask."
         raise InputError(model.name, str(error).splitlines()[0][:80], "a model that takes a 4D mask", cure) from error

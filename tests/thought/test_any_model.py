@@ -76,7 +76,6 @@ def test_rollouts_suppression_and_deletion(folder):
     size = len(trace.categories)
     assert rolled[0].counts["count"].sum() == 2 * 6 * (size + 1)
     assert rolled[0].steps.shape == (size, size)
-    assert rolled[0].distribution().shape[0] == size + 1
     for found, matrices in (methods.suppressions(folder, "smoke", 0, 2), methods.deletions(folder, "smoke", 0, 2)):
         assert [m.shape[0] for m in matrices] == [len(t.categories) for t in found]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anchors.companion import recorded
 from anchors.thought import attention, receiver_plots
 from anchors.thought.studies import head_ablation, methods
 from anchors.thought.studies import receiver_heads as study
@@ -31,6 +32,7 @@ def heads():
 def test_the_two_peaked_heads_are_chosen_and_held_out(heads):
     assert sorted(heads.chosen) == [(1, 0), (2, 3)]
     assert all(sorted(own) == [(1, 0), (2, 3)] for own in heads.held_out())
+    assert heads.half.tolist() == [0, 0, 1, 1, 0, 0, 1, 1], "no problem is in both halves"
     own, every, gap = study.peaked(heads)
     assert own.mean == pytest.approx(7 - 2 + 1 / 6 - 3, abs=0.01)  # one high value among seven: the largest there is
     assert every.mean < own.mean
@@ -61,7 +63,7 @@ def test_doubts_receive_more_than_computations(heads):
     table = study.sentence_table([heads])
     doubt = study.contrast(table, "made-up", study.DOUBT, study.COMPUTE, "score")
     assert doubt.mean == pytest.approx(8, abs=0.3)
-    assert doubt.n == 8
+    assert doubt.n == 4, "problems, of two traces each"
     plan = study.contrast(table, "made-up", study.PLAN, study.COMPUTE, "score")
     assert abs(plan.mean) < 0.2
     assert study.summarise_categories(table)[1].kind == "mixed"
@@ -90,7 +92,7 @@ def ablation_log(receiver: float) -> pd.DataFrame:
     """Six problems of ten rollouts: 8 right with all heads, less where heads are gone."""
     rows = []
     for problem in range(6):
-        base = {"model": "made-up", "draw": 0, "problem": problem, "n": 10, "answered": 10}
+        base = {"model": "made-up", "draw": 0, "problem": problem, "n": 10, "answered": 10, "source": "cached"}
         rows.append(base | {"kind": "none", "share": 0.0, "right": 8})
         for kind, right in (("receiver", receiver), ("layer", 6), ("random", 7)):
             rows.append(base | {"kind": kind, "share": 0.25, "right": right + problem % 2})
@@ -105,7 +107,11 @@ def test_ablation_is_judged_against_heads_of_the_same_layers():
     rows, verdict = head_ablation.summarise(log, 0.0)
     assert verdict.kind == "holds"
     assert len(rows) == 7
-    assert head_ablation.summarise(ablation_log(6), 0.0)[1].kind == "does not hold"
+    assert head_ablation.summarise(ablation_log(6), float("nan"))[1].kind == "does not hold"
+    dead = log.assign(right=log.right.where(log.kind == "none", 0))
+    floor = head_ablation.summarise(dead, float("nan"))[1]
+    assert floor.kind == "measured"
+    assert "nothing is right either way" in floor.text
     assert len(receiver_plots.ablation(log).axes) == 2
 
 
@@ -115,6 +121,16 @@ def test_the_live_problem_is_compared_with_the_log():
     assert head_ablation._gap(live, log) == 0
     assert head_ablation._gap(live.assign(right=live.right + 1), log) == pytest.approx(0.1)
     assert head_ablation._gap(live.assign(problem=99), log) == np.inf
+
+
+def test_the_recorded_run_is_that_of_the_plan():
+    log = recorded.load(head_ablation.RUN)[0]
+    for model in head_ablation.RECORDED:
+        jobs = pd.DataFrame(head_ablation.jobs(model, "laptop", 0))
+        own = log[log.model == model]
+        keys = [*head_ablation.KEYS, "problem"]
+        assert own[keys].to_numpy().tolist() == jobs[keys].to_numpy().tolist()
+        assert (own.n == head_ablation.plan(model, "laptop").rollouts).all()
 
 
 def test_conditions_of_a_plan():

@@ -205,12 +205,12 @@ def _verdict(table: pd.DataFrame, models: list[str]) -> Verdict:
     known = [own for own in left.values() if np.isfinite(own["low"])]
     clear, above = sum(is_clear(own) for own in known), sum(own["low"] > 0 for own in known)
     few = f" ({len(left) - len(known)} have fewer than {FEWEST} traces)" if len(known) < len(left) else ""
-    reach = f", and intervals reach {max(own['high'] for own in known):+.2f}" if known else ""
+    below = sum(own["high"] < 0 for own in known)
     text = (
         "Mean rank correlation within a trace, beyond position: "
-        f"{'; '.join(_words(left, table, model) for model in models)}. Of {len(left)} pairs of methods{few}, above "
-        f"zero by their interval: {above}, by permutation as well: {clear}{reach}. Few short traces of small models: "
-        "reduced scale."
+        f"{'; '.join(_words(left, table, model) for model in models)}. Of {len(CROSSED)} pairs of methods on "
+        f"{len(models)} models{few}, above zero by their interval: {above}, by permutation as well: {clear}; clearly "
+        f"below zero: {below}. Few short traces of small models: reduced scale."
     )
     kind = "measured" if not known else "holds" if clear == len(left) else "mixed" if clear else "does not hold"
     return Verdict(kind, text, {"methods_agree": Verdict(kind, text)})

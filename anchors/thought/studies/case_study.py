@@ -81,7 +81,7 @@ def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
         f"sentence {ANCHOR} raises the accuracy by {rise['difference']:.3f} ({rise['low']:.2f} to {rise['high']:.2f}). "
         f"Forced answers do not move before sentence {first}. One trace, chosen by the authors because it is clear."
     )
-    found = largest == ANCHOR and rise["low"] > 0 and first > ANCHOR
+    found = largest == table["difference"].abs().idxmax() == ANCHOR and rise["low"] > 0 and first > ANCHOR
     return rows, Verdict("holds" if found else "does not hold", text)
 
 

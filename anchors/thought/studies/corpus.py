@@ -148,8 +148,8 @@ def pair(model: str, seed: int, number: int, style: str, tried: int, candidates:
     """
     first, candidates = None, 1 if style == "paper" else candidates  # the paper's list is screened already
     for k in range(candidates):
-        rows = screened(model, seed, number * candidates + k, number, style, tried)
-        if {row["correct"] for row in rows} == {True, False}:
+        rows, kept = screened(model, seed, number * candidates + k, number, style, tried)
+        if kept:
             return rows
         first = first or (rows if len(rows) == 2 else None)
     if first is None:
@@ -158,8 +158,10 @@ def pair(model: str, seed: int, number: int, style: str, tried: int, candidates:
     return first
 
 
-def screened(model: str, seed: int, problem: int, number: int, style: str, tried: int) -> list[dict[str, Any]]:
-    """Return two solutions of one problem as rows: one correct and one incorrect if the problem is kept."""
+def screened(
+    model: str, seed: int, problem: int, number: int, style: str, tried: int
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return two solutions of one problem as rows, and whether it is kept: then one is correct and one incorrect."""
     asked = problem_of(model, seed, problem, style)
     seeds = [APART * problem + k for k in range(tried)]
     found = sample(model, word_problems.prompt(asked, style), seeds, style)
@@ -167,14 +169,17 @@ def screened(model: str, seed: int, problem: int, number: int, style: str, tried
     right = [answers.equal(answers.boxed(c.text), asked.answer) for c in found]
     more = {"accuracy": float(np.mean(right)), "tried": tried, "style": style}
     groups = {ok: [c for c, a in whole if a and answers.equal(a, asked.answer) == ok] for ok in (True, False)}
-    if KEPT[0] <= more["accuracy"] <= KEPT[1] and groups[True] and groups[False]:
+    kept = bool(KEPT[0] <= more["accuracy"] <= KEPT[1] and groups[True] and groups[False])
+    if kept:
         chosen = [(groups[ok][0], ok) for ok in (True, False)]
     else:
-        chosen = [(c, False) for c, _ in sorted(whole, key=lambda one: -len(one[0].text))[:2]]
-    return [
+        longest = sorted(whole, key=lambda one: -len(one[0].text))[:2]
+        chosen = [(c, bool(a) and answers.equal(a, asked.answer)) for c, a in longest]
+    rows = [
         _row(model, seed, 2 * number + k, problem, c.text.rstrip(), ok, more | {"logprob": c.logprob})
         for k, (c, ok) in enumerate(chosen)
     ]
+    return rows, kept
 
 
 def _row(model: str, seed: int, number: int, problem: int, text: str, correct: bool, more: dict) -> dict[str, Any]:

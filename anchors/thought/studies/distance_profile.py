@@ -121,7 +121,7 @@ def summarise(table: pd.DataFrame, profile: str, seed: int, far: int) -> tuple[l
             rows.append(Row(f"{mark}{name}: correlation, number of sentences held fixed", held, n=n, source="cached"))
             expected = 1 if column == "close" else -1
             signs.append((p < 0.05) * (1 if expected * r.mean > 0 else -1))
-            ends = f"{r.low:+.2f} to {r.high:+.2f}, p = {p:.2f}"
+            ends = f"{r.low:+.2f} to {r.high:+.2f}, p = {p:.3f}"
             words.append(
                 f"{corpus.name_of(model)} {name} {r.mean:+.2f} ({ends}; number of sentences held fixed {held:+.2f})"
             )

@@ -16,8 +16,11 @@ from anchors.thought.ablation import ablated
 from anchors.thought.studies import corpus, methods
 
 RUN, RECORDED = "thought/head_ablation", ("reasoner", "smollm2")
-SHARES = (1 / 80, 1 / 30, 1 / 12)  # of the heads outside layer 0: 3, 9 and 22 of SmolLM2's 261, which end its answers
-MANY = (1 / 12, 1 / 6, 1 / 3)  # 1, 2 and 4 of the reasoner's twelve
+SHARES = (
+    1 / 12,
+    1 / 6,
+    1 / 3,
+)  # of the heads outside layer 0; 1, 2, 4 of the reasoner's, 22, 44, 87 of SmolLM2's
 KINDS = {"none": "no head", "receiver": "receiver heads", "layer": "other heads of their layers", "random": "any heads"}
 KEYS = ["model", "kind", "share", "draw"]
 
@@ -30,23 +33,20 @@ class Plan:
     rollouts: int
     draws: int
     traces: int
-    shares: tuple[float, ...] = SHARES
 
 
 def plan(model: str, profile: str) -> Plan:
     """Return the plan for a model: the reasoner is fast, so it solves more."""
     small = choose(profile, Plan(2, 4, 1, 4), Plan(8, 16, 1, 24), Plan(32, 100, 5, 40))
-    return (
-        choose(profile, small, Plan(24, 16, 2, 24, MANY), Plan(96, 64, 5, 96, MANY)) if model == "reasoner" else small
-    )
+    return choose(profile, small, Plan(24, 16, 2, 24), Plan(96, 64, 5, 96)) if model == "reasoner" else small
 
 
 def jobs(model: str, profile: str, seed: int, problems: int = 0) -> list[dict[str, Any]]:
     """Return every condition and problem (the first ``problems``, or all) as arguments of :func:`solve`."""
     p = plan(model, profile)
     conditions = [("none", 0.0, 0)]
-    conditions += [("receiver", share, 0) for share in p.shares]
-    conditions += [(kind, share, draw) for kind in ("layer", "random") for share in p.shares for draw in range(p.draws)]
+    conditions += [("receiver", share, 0) for share in SHARES]
+    conditions += [(kind, share, draw) for kind in ("layer", "random") for share in SHARES for draw in range(p.draws)]
     how = {"model": model, "profile": profile, "seed": seed}
     return [
         how | {"kind": kind, "share": round(share, 6), "draw": draw, "problem": problem}
@@ -73,8 +73,14 @@ def asked_of(model: str, profile: str, seed: int, problem: int) -> Any:
     """Return a problem: for SmolLM2 one that it solves at times (its recorded traces), else one no trace is of."""
     if corpus.is_recorded(model, profile):
         log = recorded.load(corpus.RUN)[0]
-        return corpus.problem_of(model, seed, int(log[log.correct].problem.iloc[problem]))
-    return corpus.problem_of(model, seed + 1, problem, corpus.style_of(model, profile))
+        own = log[log.correct & (log.seed == seed)]
+        return corpus.problem_of(model, seed, int(own.problem.iloc[problem]))
+    number = plan(model, profile).traces + problem  # beyond those of the traces, where problems are a list
+    return (
+        corpus.problem_of(model, seed + 1, number, corpus.style_of(model, profile))
+        if model != "reasoner"
+        else (corpus.problem_of(model, seed + 1, problem))
+    )
 
 
 def heads_of(
@@ -101,11 +107,11 @@ def compute(models: list[str], profile: str, seed: int) -> tuple[pd.DataFrame, f
     for model in models:
         if model in RECORDED and profile == "laptop" and seed == 0:
             log = recorded.load(RUN)[0]
-            tables.append(log[log.model == model])
+            tables.append(log[log.model == model].assign(source="recorded"))
             if model == "reasoner":
                 gap = _gap(solved(model, profile, seed, 1), tables[-1])
         else:
-            tables.append(solved(model, profile, seed))
+            tables.append(solved(model, profile, seed).assign(source="cached"))
     return pd.concat(tables, ignore_index=True), gap
 
 
@@ -152,7 +158,7 @@ def summarise(table: pd.DataFrame, gap: float) -> tuple[list[Row], Verdict]:
     rows = []
     for model in table.model.unique():
         own = table[table.model == model]
-        source = "recorded" if model in RECORDED and len(own) > 2 else "cached"
+        source = own.source.iloc[0]
         n, name = own.problem.nunique(), corpus.name_of(model)
         rows.append(row(f"{name}: accuracy, no head ablated", condition(own, model, "none", 0.0), n, source=source))
         for share in shares_of(own):
@@ -162,26 +168,41 @@ def summarise(table: pd.DataFrame, gap: float) -> tuple[list[Row], Verdict]:
             for control in ("layer", "random"):
                 quantity = f"{name}: receiver heads − {KINDS[control]}, {share:.0%} ablated"
                 rows.append(row(quantity, difference(own, model, control, share), n, source=source))
-    rows.append(Row("reasoner: largest |live − recorded| share of one problem", gap, n=1, source="live"))
+    if np.isfinite(gap):
+        rows.append(Row("reasoner: largest |live − recorded| share of one problem", gap, n=1, source="live"))
     return rows, _verdict(table)
+
+
+def at_floor(table: pd.DataFrame, model: str, share: float) -> bool:
+    """Return whether nothing is right with receiver heads or with others of their layers ablated: no comparison."""
+    return all(condition(table, model, kind, share).mean == 0 for kind in ("receiver", "layer"))
 
 
 def _verdict(table: pd.DataFrame) -> Verdict:
     """Return whether receiver heads hurt more than the heads of the same layers, by model and number of heads."""
-    words, worse, better, total = [], 0, 0, 0
+    words, worse, better, total, floor = [], 0, 0, 0, 0
     for model in table.model.unique():
-        found = {share: difference(table, model, "layer", share) for share in shares_of(table[table.model == model])}
-        worse += sum(d.high < 0 for d in found.values())
-        better += sum(d.low > 0 for d in found.values())
+        shares = shares_of(table[table.model == model])
+        floor += sum(at_floor(table, model, share) for share in shares)
+        usable = [share for share in shares if not at_floor(table, model, share)]
+        found = {share: [difference(table, model, kind, share) for kind in ("layer", "random")] for share in usable}
+        worse += sum(layer.high < 0 for layer, _ in found.values())
+        better += sum(layer.low > 0 for layer, _ in found.values())
         total += len(found)
-        each = ", ".join(f"{d.mean:+.2f} ({d.low:+.2f} to {d.high:+.2f}) at {share:.0%}" for share, d in found.items())
+        each = [f"{_signed(layer)} and {_signed(free)} at {share:.0%}" for share, (layer, free) in found.items()]
         none = condition(table, model, "none", 0.0).mean
         words.append(
-            f"{corpus.name_of(model)}: {none:.2f} right with all heads; receiver heads − others of their layers {each}"
+            f"{corpus.name_of(model)} ({none:.2f} right with all heads) {', '.join(each) or 'nothing to compare'}"
         )
-    kind = "holds" if worse == total else "does not hold" if worse == 0 else "mixed"
+    kind = "measured" if not total else "holds" if worse == total else "mixed" if worse else "does not hold"
     text = (
+        f"Right answers with receiver heads ablated, less those with other heads of their layers, and with any heads: "
         f"{'; '.join(words)}. Ablating receiver heads costs clearly more than as many heads of the same layers in "
-        f"{worse} of {total} cases, clearly less in {better}."
+        f"{worse} of {total} cases, clearly less in {better}"
+        f"{f'; in {floor} further ones nothing is right either way' if floor else ''}."
     )
     return Verdict(kind, text)
+
+
+def _signed(found: Interval) -> str:
+    return f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"

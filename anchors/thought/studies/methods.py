@@ -56,14 +56,6 @@ class Rolled:
         rng, count = np.random.default_rng(seed), len(self.trace.categories)
         return trace_importances(self.table, method, unit, bootstrap=bootstrap, rng=rng, count=count)
 
-    def distribution(self) -> pd.DataFrame:
-        """Return the share of each answer before sentence 0 … M (rows), the most frequent answers first."""
-        own = self.counts[(self.counts.kind == "resample") & (self.counts.answer != "")]
-        found = own.pivot_table(index="sentence", columns="answer", values="count", aggfunc="sum", fill_value=0)
-        found = found.reindex(range(len(self.trace.categories) + 1), fill_value=0)
-        shares = found.div(found.sum(1).clip(lower=1), axis=0)
-        return shares[shares.sum().sort_values(ascending=False, kind="stable").index]
-
 
 def rolled(model: str, profile: str, seed: int, count: int, rollouts: int) -> list[Rolled]:
     """Return the rollouts of ``count`` traces: recorded ones for SmolLM2, else sampled now and cached."""

@@ -14,7 +14,7 @@ from anchors.thought.studies import corpus, methods
 from anchors.thought.studies.corpus import is_recorded, name_of
 from anchors.thought.studies.resampling import compute as roll
 from anchors.thought.studies.resampling import live_rows, over_traces
-from anchors.thought.studies.suppression_vs_resampling import COLUMNS, NEAR, SCOPES, STATISTICS, compared
+from anchors.thought.studies.suppression_vs_resampling import COLUMNS, NEAR, SCOPES, STATISTICS, compared, judged
 from anchors.thought.suppression import centred
 
 METHODS = {
@@ -119,17 +119,16 @@ def edge_gap(table: pd.DataFrame, model: str, method: str) -> Interval:
 def summarise(found: dict[str, list[methods.Rolled]], table: pd.DataFrame, profile: str) -> tuple[list[Row], Verdict]:
     """Return the mean correlations over traces with their baselines, AUROC for true edges, the live part, the verdict.
 
-    The claim is judged as worded: a correlation above zero, and a larger one among near pairs.
+    The claim is judged as worded (:func:`anchors.thought.studies.suppression_vs_resampling.judged`).
     """
-    rows, words, clear = [], [], []
+    rows, words, found_by = [], [], []
     for model in found:
         rows += _rows(table, model, "recorded" if is_recorded(model, profile) else "cached") + _edge_rows(table, model)
-        r, near = (over_traces(of(table, model, scope, "Pearson").r) for scope in SCOPES)
-        clear.append(r.low > 0 and near.mean > r.mean)
+        every, near = (of(table, model, scope, "Pearson").r.to_numpy() for scope in SCOPES)
+        found_by.append((over_traces(every), over_traces(near - every)))
         words.append(_words(table, model))
-    kind = "holds" if all(clear) else "mixed" if any(clear) else "does not hold"
     text = f"{'. '.join(words)}. Small models, short traces and few of them: reduced scale."
-    return rows + live_rows(found, profile), Verdict(kind, text)
+    return rows + live_rows(found, profile), Verdict(judged(found_by), text)
 
 
 def _rows(table: pd.DataFrame, model: str, source: str) -> list[Row]:

@@ -6,7 +6,7 @@ import pandas as pd
 from anchors.companion.params import choose
 from anchors.companion.published import paper
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import mean_interval
+from anchors.companion.stats import Interval, mean_interval, paired_interval
 from anchors.thought import official
 
 NEAR = 5  # sentences apart
@@ -127,6 +127,17 @@ def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
     return rows, _verdict(table)
 
 
+def judged(found: list[tuple[Interval, Interval]]) -> str:
+    """Return the verdict on the claim as worded, from (correlation, near − all pairs) by model or data set.
+
+    ``holds`` where every correlation is clearly above zero and clearly larger among near pairs, ``mixed`` where any
+    correlation is.
+    """
+    if all(r.low > 0 and gap.low > 0 for r, gap in found):
+        return "holds"
+    return "mixed" if any(r.low > 0 for r, _ in found) else "does not hold"
+
+
 def _of(table: pd.DataFrame, scope: str, statistic: str) -> pd.DataFrame:
     return table[(table["scope"] == scope) & (table["statistic"] == statistic)]
 
@@ -138,14 +149,17 @@ def _verdict(table: pd.DataFrame) -> Verdict:
     r, rho, near, rho_near = (mean(scope, s) for scope in SCOPES for s in STATISTICS)
     chance, beyond = mean("all", "Pearson", "chance"), mean("all", "Pearson", "beyond")
     above = (_of(table, "all", "Pearson")["p"] < 0.05).sum()
+    same = r.low <= quoted("all") <= r.high and near.low <= quoted("near") <= near.high
     text = (
-        f"Not reproduced at the quoted size: over all pairs r = {r.mean:.2f} ({r.low:.2f} to {r.high:.2f}) and rank "
+        f"{'Reproduced' if same else 'Not reproduced'} at the quoted size: over all pairs r = {r.mean:.2f} "
+        f"({r.low:.2f} to {r.high:.2f}) and rank "
         f"correlation {rho.mean:.2f} against {quoted('all'):.2f} quoted; within {NEAR} sentences {near.mean:.2f} and "
         f"{rho_near.mean:.2f} against {quoted('near'):.2f}. Most of it is distance: permuting effects among pairs "
         f"equally far apart leaves r = {chance.mean:.2f}, {above} of {len(official.MATRIX_PROBLEMS)} traces are above "
         f"that (p < .05), and what distance leaves unexplained correlates at {beyond.mean:.2f} ({beyond.low:.2f} to "
         f"{beyond.high:.2f})."
     )
-    claim = Verdict("mixed" if r.low > 0 and near.mean > r.mean else "does not hold", text)
+    gap = paired_interval(*(_of(table, scope, "Pearson")["r"].to_numpy() for scope in ("near", "all")))
+    claim = Verdict(judged([(r, gap)]), text)
     agree = Verdict("holds" if beyond.low > 0 else "does not hold", text)
-    return Verdict("does not hold", text, {"suppression_agrees": claim, "methods_agree": agree})
+    return Verdict(claim.kind if same else "does not hold", text, {"suppression_agrees": claim, "methods_agree": agree})
