@@ -74,6 +74,7 @@ def test_click_through_to_the_notebook_and_back(page):
 @pytest.mark.parametrize("record", papers(), ids=lambda record: record.key)
 def test_paper_page_shows_claims_table_and_what_is_reconstructed(page, record):
     open_page(page, figures_dir() / record.key / "index.html")
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
     text = page.inner_text("main")
     for words in ("What is sourced", "What is reconstructed", "Claims", "Published and measured", "not available"):
         assert words in text
