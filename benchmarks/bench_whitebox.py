@@ -74,5 +74,6 @@ if __name__ == "__main__":
     parser.add_argument("--sentences", type=int, default=24)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    pooling(1000, 60, 4)
+    for sentences in (60, 140, 250):
+        pooling(1000, sentences, 4)
     masking(arguments.model, arguments.sentences)
