@@ -6,9 +6,12 @@ import time
 import numpy as np
 import torch
 
-from anchors.models.language import load
+from anchors.models.language import LanguageModel, load
 from anchors.thought import attention, suppression
-from anchors.thought.sentences import split
+from anchors.thought.sentences import Sentence, split
+from anchors.thought.studies import corpus
+
+POOLING, MASKING = 50, 2.5  # times as fast, at least
 
 WORDS = "So the sum of the first numbers is smaller than we thought and we should add the next one to it"
 
@@ -28,52 +31,58 @@ def double_loop(weights: np.ndarray, spans: list[tuple[int, int]]) -> np.ndarray
 
 
 def pooling(tokens: int, sentences: int, heads: int) -> None:
-    """W A W^T for all heads of a layer against a double loop for each head."""
+    """W A W^T for all heads of a layer against a double loop over pairs of sentences for each head."""
     rng = np.random.default_rng(0)
     weights = rng.dirichlet(np.ones(tokens), size=(heads, tokens)).astype(np.float32)
     edges = np.linspace(0, tokens, sentences + 1).astype(int)
     spans = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-    w, a = torch.tensor(attention.indicator(spans, tokens)), torch.tensor(weights)
-    _ = w @ (a @ w.T)
+    a = torch.tensor(weights)
+    _ = attention.pooled(a, spans)
     start = time.perf_counter()
-    fast = (w @ (a @ w.T)).numpy()
+    fast = attention.pooled(a, spans).numpy()
     middle = time.perf_counter()
     slow = np.stack([double_loop(head, spans) for head in weights])
     end = time.perf_counter()
     assert np.abs(fast - slow).max() < 1e-6
     ratio = (end - middle) / (middle - start)
     print(f"pooling, T = {tokens}, M = {sentences}, {heads} heads: {middle - start:.4f} s, ", end="")
-    print(f"double loop {end - middle:.2f} s: {ratio:.0f} times as fast")
+    print(f"double loop {end - middle:.2f} s: {ratio:.0f} times as fast (required at T = 1000: {POOLING})")
 
 
-def masking(model: str, sentences: int) -> None:
+def masking(name: str, model: LanguageModel, text: str, parts: list[Sentence]) -> None:
     """The suppression matrix with shared prefixes and batches against one full pass for each source."""
-    lm, text = load(model), text_of(sentences)
-    parts = split(text)
-    spans, ids = attention.token_spans(lm.tokenizer, text, parts), torch.tensor([lm.encode(text)])
+    spans, ids = attention.token_spans(model.tokenizer, text, parts), torch.tensor([model.encode(text)])
     start = time.perf_counter()
-    fast = suppression.suppression_matrix(lm, text, parts, scale="kl")
+    fast = suppression.suppression_matrix(model, text, parts, scale="kl")
     middle = time.perf_counter()
     slow = np.full_like(fast, np.nan)
     with torch.inference_mode():
-        base = lm.network(ids).logits
+        base = model.network(ids).logits
         for i, span in enumerate(spans[:-1]):
             mask = suppression.hidden_mask([span], 0, ids.shape[1], torch.float32)
-            change = suppression.divergence(base, lm.network(ids, attention_mask=mask).logits, 0.6)[0]
+            change = suppression.divergence(base, model.network(ids, attention_mask=mask).logits, 0.6)[0]
             for j in range(i + 1, len(spans)):
                 slow[i, j] = change[spans[j][0] - 1 : spans[j][1] - 1].mean()
     end = time.perf_counter()
     assert np.nanmax(np.abs(fast - slow)) < 1e-4
-    print(f"suppression, {model}, T = {ids.shape[1]}, M = {sentences}: {middle - start:.1f} s, ", end="")
-    print(f"one pass for each source {end - middle:.1f} s: {(end - middle) / (middle - start):.1f} times as fast")
+    ratio = (end - middle) / (middle - start)
+    print(f"suppression, {name}, T = {ids.shape[1]}, M = {len(parts)}: {middle - start:.1f} s, ", end="")
+    print(f"one pass for each source {end - middle:.1f} s: {ratio:.1f} times as fast (required: {MASKING})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--sentences", type=int, default=16)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    for tokens, sentences in ((1000, 60), (1000, 144), (4200, 144)):
+        pooling(tokens, sentences, 4)
+    model, text = load(arguments.model), text_of(arguments.sentences)
+    trace = corpus.traces(arguments.model, "laptop", 0, 2)[1]
+    masking(f"{arguments.model}, a recorded trace after its prompt", model, trace.whole, trace.located)
+    masking(f"{arguments.model}, sentences without a prompt", model, text, split(text))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--sentences", type=int, default=24)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    for sentences in (60, 140, 250):
-        pooling(1000, sentences, 4)
-    masking(arguments.model, arguments.sentences)
+    main()

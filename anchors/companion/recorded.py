@@ -8,10 +8,12 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from graphlib import TopologicalSorter
 from typing import Any
 
 from anchors.companion.codehash import source_hash
-from anchors.companion.errors import InputError
+from anchors.companion.errors import AnchorsError, InputError
 from anchors.companion.files import atomic_write, sha256
 from anchors.companion.paths import ROOT, RUNS, relative
 
@@ -54,15 +56,29 @@ def save(name: str, table: Any, command: str, origin: dict[str, Any], **facts: A
 
 
 def repeat(chosen: list[str], dry: bool = False) -> int:
-    """Run the command of each chosen run (all when empty) and return the worst exit code."""
+    """Run the command of each chosen run (all when empty), each once, and return the worst exit code.
+
+    A run that names others in ``after`` comes behind those of them that are chosen.
+    """
     unknown = set(chosen) - set(names())
     if unknown:
         raise InputError("--name", ", ".join(sorted(unknown)), " | ".join(names()))
+    records = {name: load(name)[1] for name in chosen or names()}
+    order = TopologicalSorter({n: [a for a in r.get("after", []) if a in records] for n, r in records.items()})
     worst = 0
-    for name in chosen or names():
-        command = load(name)[1]["command"]
-        print(f"{name}: {command}", flush=True)
+    for command in dict.fromkeys(records[name]["command"] for name in order.static_order()):
+        print(command, flush=True)
         if not dry:
             words = [sys.executable if word == "python" else word for word in shlex.split(command)]
             worst = max(worst, subprocess.run(words, cwd=ROOT, check=False).returncode)
     return worst
+
+
+def main(runs: dict[str, Callable[[], None]]) -> None:
+    """Make the run that the command line names: what ``python -m anchors.<paper>.recorded_runs <name>`` does."""
+    try:
+        if len(sys.argv) != 2 or sys.argv[1] not in runs:
+            raise InputError("run", " ".join(sys.argv[1:]) or "nothing", " | ".join(runs))
+        runs[sys.argv[1]]()
+    except AnchorsError as error:
+        raise SystemExit(f"error: {error}") from error

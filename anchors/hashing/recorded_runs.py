@@ -4,13 +4,11 @@ Each writes its log and provenance under ``data/runs/hashing``. Finished trials 
 continues; several processes share the work when the same command is started twice.
 """
 
-import sys
 import time
 
 import pandas as pd
 
 from anchors.companion import provenance, recorded
-from anchors.companion.errors import AnchorsError, InputError
 from anchors.hashing.studies import map_table, tuning
 from anchors.hashing.studies.common import METHOD_CODE, METHODS
 from anchors.hashing.trials import SCORES, fingerprints, score_table
@@ -43,9 +41,4 @@ def _save(name: str, table: pd.DataFrame, origin: dict, **facts) -> None:
 RUNS = {"tuning": record_tuning, "map_grid": record_map_grid}
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in RUNS:
-        raise SystemExit(f"error: {InputError('run', ' '.join(sys.argv[1:]) or 'nothing', ' | '.join(RUNS))}")
-    try:
-        RUNS[sys.argv[1]]()
-    except AnchorsError as error:
-        raise SystemExit(f"error: {error}") from error
+    recorded.main(RUNS)

@@ -38,11 +38,6 @@ class LanguageModel:
         """Tokens that prompt and continuation may have together."""
         return int(getattr(self.network.config, "max_position_embeddings", 0) or 1 << 30)
 
-    @property
-    def has_offsets(self) -> bool:
-        """Whether the tokenizer says which characters a token stands for; sentences need that."""
-        return bool(getattr(self.tokenizer, "is_fast", False))
-
     def encode(self, text: str) -> list[int]:
         """Return the token ids of ``text``; InputError when they do not fit the context."""
         ids = self.tokenizer(text)["input_ids"]

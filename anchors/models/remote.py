@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from anchors.companion.errors import AnchorsError, InputError
+from anchors.companion.progress import bar
 from anchors.models.dispatch import Dispatch, Manner, Refusal, Send, Trouble
-from anchors.models.sampling import Continuation, _bar
+from anchors.models.sampling import Continuation
 from anchors.models.scoring import TOP, Scored
 
 KEYS = ("ANCHORS_API_KEY", "OPENAI_API_KEY")  # environment variables
@@ -117,10 +118,13 @@ class Endpoint:
         same |= ({"stop": list(stop)} if stop else {}) | ({"logprobs": 1} if self.logprobs else {}) | dict(self.extra)
         bodies = [same | {"prompt": prefix} | ({"seed": int(seed)} if self.seeded else {}) for prefix, seed in jobs]
         found: list[Continuation | None] = [None] * len(jobs)
-        with _bar(len(jobs), track) as bar, closing(self._results("completions", bodies, _completion)) as results:
+        with (
+            bar("rollouts", track, total=len(jobs)) as progress,
+            closing(self._results("completions", bodies, _completion)) as results,
+        ):
             for place, result in results:
                 found[place] = _continuation(result, int(jobs[place][1]))
-                bar.update()
+                progress.update()
                 if done:
                     done(place, found[place])
         return found

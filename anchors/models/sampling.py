@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from anchors.companion.errors import InputError
-from anchors.models.decoding import Trunk, attending, decoder
+from anchors.companion.progress import bar
+from anchors.models.decoding import SHARING, Trunk, attending, decoder
 from anchors.models.language import LanguageModel
 
 NARROW = 256  # most likely tokens looked at first; the whole vocabulary is sorted only where they do not reach top_p
@@ -112,12 +113,12 @@ def many(
     rules = _Rules(temperature, top_p, greedy, tuple(stop), frozenset(_ends(model)))
     tokens = {prefix: _encoded(model, prefix) for prefix in dict.fromkeys(prefix for prefix, _ in jobs)}
     found: list[Continuation | None] = [None] * len(jobs)
-    with torch.inference_mode(), _bar(len(jobs), track) as bar:
+    with torch.inference_mode(), bar("rollouts", track, total=len(jobs)) as progress:
 
         def finish(row: _Row, ids: list[int]) -> None:
             text = _text(model, ids[: row.length], row.tokens)
             found[row.place] = Continuation(text, tuple(row.tokens), row.logprob, row.finished, row.seed)
-            bar.update()
+            progress.update()
             if done:
                 done(row.place, found[row.place])
 
@@ -148,8 +149,6 @@ def _trunks(model: LanguageModel, tokens: dict[str, list[int]]) -> list[tuple[li
 
     A model that cannot share (:mod:`anchors.models.decoding`) has a group per prefix.
     """
-    from anchors.models.decoding import SHARING
-
     share = model.network.config.model_type in SHARING
     groups: list[tuple[list[int], list[str]]] = []
     for prefix, ids in sorted(tokens.items(), key=lambda item: -len(item[1])):
@@ -231,16 +230,6 @@ def _ends(model: LanguageModel) -> set[int]:
     network = model.network
     said = (network.generation_config.eos_token_id, network.config.eos_token_id, model.tokenizer.eos_token_id)
     return {int(token) for one in said if one is not None for token in np.atleast_1d(one)}
-
-
-def _bar(count: int, shown: bool) -> Any:
-    """Return a progress bar over ``count`` rollouts, silent unless ``shown``."""
-    import os
-
-    from tqdm import tqdm
-
-    headless = os.environ.get("ANCHORS_HEADLESS") == "1"
-    return tqdm(total=count, desc="rollouts", delay=2, leave=False, disable=headless or not shown)
 
 
 def uniforms(seed: int, count: int) -> Any:

@@ -64,18 +64,34 @@ def sentence_attention(model: LanguageModel, text: str, sentences: Sequence[Sent
     if not sentences:
         raise InputError("sentences", "none", "at least one", "Split the text first.")
     ids = torch.tensor([model.encode(text)], device=model.network.device)
-    w = torch.tensor(indicator(token_spans(model.tokenizer, text, sentences), ids.shape[1]), device=ids.device)
-    pooled: list[Any] = []
+    spans, found = token_spans(model.tokenizer, text, sentences), []
 
     def pool(weights: Any) -> None:
-        pooled.append((w @ (weights[0] @ w.T)).cpu().numpy())  # (H, T, M), then (H, M, M)
+        found.append(pooled(weights[0], spans).cpu().numpy())
 
     with torch.inference_mode(), attention_given_to(model.network, pool):
         model.network(ids, use_cache=False, logits_to_keep=1)
-    if not pooled:
+    if not found:
         cure = "Choose a model with softmax attention in transformers' attention interface."
         raise InputError(model.name, "attention that cannot be reached", "attention weights", cure)
-    return np.stack(pooled)
+    return np.stack(found)
+
+
+def pooled(weights: Any, spans: Sequence[tuple[int, int]]) -> Any:
+    """Return W A W^T (H, M, M) of one layer's weights A (H, T, T), W the :func:`indicator` of disjoint spans.
+
+    The left product adds each row to its sentence's, which reads A once; the right one is small.
+    """
+    import torch
+
+    heads, tokens, _ = weights.shape
+    owner = torch.full((tokens,), len(spans))  # of tokens outside all sentences: a row that is dropped
+    for number, (first, last) in enumerate(spans):
+        owner[first:last] = number
+    size = torch.tensor([last - first for first, last in spans], dtype=weights.dtype, device=weights.device)
+    rows = weights.new_zeros(heads, len(spans) + 1, tokens).index_add_(1, owner.to(weights.device), weights)
+    w = torch.tensor(indicator(spans, tokens), dtype=weights.dtype, device=weights.device)
+    return rows[:, : len(spans)] / size[:, None] @ w.T
 
 
 @contextmanager

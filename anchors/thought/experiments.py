@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from anchors.companion.errors import AnchorsError, InputError, MissingData
 from anchors.companion.progress import track as tracked
+from anchors.models.sampling import Continuation, many
 from anchors.thought import answers
 from anchors.thought.rollouts import Rollout, RolloutStore, prefix_hash
 from anchors.thought.sentences import Sentence, first_sentence, split
@@ -68,8 +69,8 @@ def resample(
 
     Parameters
     ----------
-    model : a loaded language model (``anchors.models.language``), or anything with a ``name`` and ``continuations``
-        (``anchors.models.remote``).
+    model : a loaded language model (:mod:`anchors.models.language`), an endpoint (:mod:`anchors.models.remote`), or
+        anything with a ``name`` and ``continuations(prefix, seeds, …)`` that gives :class:`Continuation` objects.
     sampling : temperature, top_p, tokens, and ``rollouts`` per prefix where ``seeds`` are not given.
     batch : rollouts at a time and per transaction; retry : whether failed rollouts are asked for again.
 
@@ -153,14 +154,13 @@ class _Journal:
 
 def _row(case, store, key, prefix, seed, continuation, kind, suffix) -> Rollout:
     """Return the row of a finished rollout, or of a failed one with its error and how often it failed before."""
-    error = getattr(continuation, "error", None)
-    if error is None:
+    if continuation.error is None:
         return _read(case, key, prefix, continuation, kind, suffix)
     tried = store.attempts(*key, kind).get(seed, 0)
-    return _rollout(key, seed, kind, error=" ".join(error.split()), attempt=tried)
+    return _rollout(key, seed, kind, error=" ".join(continuation.error.split()), attempt=tried)
 
 
-def _read(case: Case, key: tuple, prefix: str, continuation: Any, kind: str, suffix: str) -> Rollout:
+def _read(case: Case, key: tuple, prefix: str, continuation: Continuation, kind: str, suffix: str) -> Rollout:
     """Return a continuation with its first sentence, answer and correctness."""
     if kind == "forced":
         answer = answers.boxed(suffix[suffix.rfind("\\boxed") :] + continuation.text, "first").strip()
@@ -188,8 +188,6 @@ def sampler(model: Any, sampling: Sampling, batch: int = 128, stop: Sequence[str
         return partial(model.many, **how)
     if hasattr(model, "continuations"):
         return partial(_in_batches, partial(model.continuations, **how), batch)
-    from anchors.models.sampling import many
-
     return partial(many, model, **how, batch=batch)
 
 
@@ -212,7 +210,7 @@ def _in_batches(
             raise
         except (AnchorsError, OSError) as fault:
             error = " ".join(str(fault).split())
-            texts = [Failed(seed, error) for seed in seeds]
+            texts = [Continuation("", (), float("nan"), False, seed, error) for seed in seeds]
         for continuation in texts:
             if done:
                 done(len(found), continuation)
@@ -227,14 +225,6 @@ def _batches(jobs: Sequence[tuple[str, int]], size: int) -> list[list[tuple[str,
     """Return runs of jobs with the same prefix, at most ``size`` long, in order."""
     groups = [list(group) for _, group in groupby(jobs, key=lambda job: job[0])]
     return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A rollout that failed, in the place of a continuation."""
-
-    seed: int
-    error: str
 
 
 def _check_length(model: Any, case: Case, suffix: str, sampling: Sampling) -> None:

@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anchors.companion.stats import mean_interval
 from anchors.companion.style import DOUBLE, INK, MUTED, PALETTE, colours, subplots
 from anchors.thought.studies import head_ablation, receiver_heads
 from anchors.thought.studies.corpus import name_of
-from anchors.thought.taxonomy import CATEGORIES, INITIALS
+from anchors.thought.taxonomy import CATEGORIES, INITIALS, short_names
 
 COLOURS = colours(list(CATEGORIES))
 BLUE, ORANGE, GREEN = PALETTE[:3]
+MOST = 13  # names on an axis
 FEW = 16  # heads of a model up to which a histogram of them says little: bins get wider
 
 
@@ -29,21 +31,13 @@ def receivers(found: list[receiver_heads.Heads]):
     return figure
 
 
-def _ticks(ax: Any, categories: tuple[str, ...], both: bool) -> None:
-    """Name sentences by initials of their category and number, as many as fit."""
-    step = max(1, len(categories) // 13)
-    places = range(0, len(categories), step)
-    names = [f"{INITIALS[categories[i]]} {i}" for i in places]
-    ax.set_xticks(places, names, rotation=90, fontsize=6)
-    if both:
-        ax.set_yticks(places, names, fontsize=6)
-
-
 def _matrix(ax: Any, matrix: np.ndarray, trace: Any, title: str) -> None:
     lower = np.where(np.tril(np.ones_like(matrix), -1) > 0, matrix, np.nan)
     image = ax.imshow(lower, cmap="Blues", vmin=0, vmax=np.nanquantile(lower, 0.99), aspect="auto")
     ax.figure.colorbar(image, ax=ax, label="mean attention", shrink=0.9)
-    _ticks(ax, trace.categories, both=True)
+    places, names = short_names(trace.categories, MOST)
+    ax.set_xticks(places, names, rotation=90, fontsize=6)
+    ax.set_yticks(places, names, fontsize=6)
     ax.set(xlabel="sentence read", ylabel="reading sentence", title=title)
     ax.grid(False)
 
@@ -53,7 +47,7 @@ def _vertical(ax: Any, vertical: np.ndarray, head: int, trace: Any, layer: int) 
         if number != head:
             ax.plot(scores, color=MUTED, linewidth=0.8, alpha=0.7, label=f"other heads of layer {layer}")
     ax.plot(vertical[head], color=ORANGE, marker="o", markersize=3, label=f"head {head}")
-    _ticks(ax, trace.categories, both=False)
+    ax.set_xticks(*short_names(trace.categories, MOST), rotation=90, fontsize=6)
     ax.set(xlabel="sentence", ylabel="attention from\nlater sentences", ylim=(0, 1.35 * np.nanmax(vertical)))
     handles, names = ax.get_legend_handles_labels()
     unique = dict(zip(names, handles, strict=True))
@@ -106,7 +100,7 @@ def _category_dots(ax: Any, own: pd.DataFrame, column: str) -> None:
             continue
         jitter = place + rng.uniform(-0.2, 0.2, len(means))
         ax.scatter(jitter, means, s=8, color=COLOURS[category], alpha=0.45, linewidths=0)
-        centre = receiver_heads.mean_interval(means)
+        centre = mean_interval(means)
         ax.plot([place, place], [centre.low, centre.high], color=INK, linewidth=1.4)
         ax.plot([place], [centre.mean], color=COLOURS[category], marker="D", markeredgecolor=INK, markersize=5)
 
@@ -137,7 +131,7 @@ def _agreement(ax: Any, found: dict[str, np.ndarray]) -> None:
         values = found[key][np.isfinite(found[key])]
         ax.scatter(place + rng.uniform(-0.15, 0.15, len(values)), values, s=9, color=MUTED, alpha=0.6, linewidths=0)
         if len(values) > 1:
-            centre = receiver_heads.mean_interval(values)
+            centre = mean_interval(values)
             ax.plot([place, place], [centre.low, centre.high], color=INK, linewidth=1.4)
             ax.plot([place], [centre.mean], color=GREEN if key == "arbitrary" else ORANGE, marker="D", markersize=5)
     ax.set_xticks(range(len(names)), names.values(), fontsize=7)

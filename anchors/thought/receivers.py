@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from anchors.companion.errors import InputError
+from anchors.companion.stats import known_mean
 
 MOST, SHARE = 16, 8  # receiver heads: the paper's 16, of a small model one head in eight, two at least
 
@@ -20,15 +21,11 @@ def half_means(kurtoses: np.ndarray, half: np.ndarray | None = None) -> np.ndarr
     ``half`` (traces,) is 0 or 1, by default every other trace; ``kurtoses`` (traces, L, H); layer 0 is left out, heads
     are in order of layer and number; NaN where a half has none.
     """
-    import warnings
-
     kurtoses = np.asarray(kurtoses, float)
     if len(kurtoses) < 2:
         raise InputError("traces", len(kurtoses), "at least two", "One half of the traces is compared with the other.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a head without a value in one half
-        half = np.arange(len(kurtoses)) % 2 if half is None else np.asarray(half)
-        return np.stack([np.nanmean(kurtoses[half == one, 1:], axis=0).ravel() for one in (0, 1)])
+    half = np.arange(len(kurtoses)) % 2 if half is None else np.asarray(half)
+    return np.stack([known_mean(kurtoses[half == one, 1:], 0).ravel() for one in (0, 1)])
 
 
 def reliability(kurtoses: np.ndarray, half: np.ndarray | None = None) -> float:

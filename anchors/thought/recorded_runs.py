@@ -4,16 +4,15 @@ Each writes its log and provenance under ``data/runs/thought``. Finished traces 
 continues; several processes share the work when the same command is started twice.
 """
 
-import sys
 import time
 from typing import Any
 
 from anchors.companion import provenance, recorded
 from anchors.companion.cache import cached_grid
-from anchors.companion.errors import AnchorsError, InputError
 from anchors.thought.studies import calibration, corpus, head_ablation, methods, specimens
 
 STARTED = time.perf_counter()
+TRAINING, TRACES = "thought/reasoner_training", "smollm2_traces"  # what other runs need
 PAIRS = 12  # problems of SmolLM2, with two traces each
 ROLLED, ROLLOUTS = 6, 50  # of these traces, the first ones are resampled, with rollouts per prefix
 
@@ -25,7 +24,8 @@ def record_calibration() -> None:
     found = cached_grid(specimens.specimen, calibration.own_jobs(), "calibration", salt=model)
     sentences, _, _ = specimens.assemble(found)
     tries, right = (sum(f[name] for f in found) for name in ("tries", "correct"))
-    _save("calibration", sentences, origin, **calibration.OWN, base_traces_sampled=tries, right=right)
+    facts = {"base_traces_sampled": tries, "right": right, "after": [TRAINING]}
+    _save("calibration", sentences, origin, **calibration.OWN, **facts)
 
 
 def record_smollm2_traces() -> None:
@@ -36,7 +36,7 @@ def record_smollm2_traces() -> None:
     origin = provenance.record(["anchors.thought.studies.corpus"], {"smollm2": model})
     how = {"model": "smollm2", "seed": 0, "style": "examples", "tried": corpus.TRIED}
     found = cached_grid(corpus.pair, [how | {"number": k} for k in range(PAIRS)], "traces of smollm2", salt=model)
-    _save("smollm2_traces", pd.DataFrame([row for rows in found for row in rows]), origin, seeds=[0])
+    _save(TRACES, pd.DataFrame([row for rows in found for row in rows]), origin, seeds=[0])
 
 
 def record_smollm2_rollouts() -> None:
@@ -44,9 +44,9 @@ def record_smollm2_rollouts() -> None:
     import pandas as pd
 
     origin = provenance.record(["anchors.thought.studies.methods"], {"smollm2": corpus.identity("smollm2")})
-    how = {"model": "smollm2", "profile": "laptop", "seed": 0, "count": ROLLED, "rollouts": ROLLOUTS}
-    jobs = [how | {"number": k} for k in range(ROLLED)]
-    found = cached_grid(methods.roll, jobs, "rollouts of smollm2", salt=methods.salt("smollm2"))
+    traces = corpus.traces("smollm2", "laptop", 0, ROLLED)
+    jobs = [methods.roll_job("smollm2", "examples", trace, ROLLOUTS) for trace in traces]
+    found = cached_grid(methods.roll, jobs, "rollouts of smollm2", salt=corpus.identity("smollm2"))
     counts, pairs = [], []
     for number, one in enumerate(found):
         about, steps = {"seed": 0, "number": number}, one["steps"]
@@ -55,8 +55,9 @@ def record_smollm2_rollouts() -> None:
             about | {"source": i, "target": j, "steps": steps[i][j]}
             for i in range(len(steps)) for j in range(i + 1, len(steps))
         ]  # fmt: skip
-    _save("smollm2_rollouts", pd.DataFrame(counts), origin, seeds=[0], rollouts=ROLLOUTS)
-    _save("smollm2_steps", pd.DataFrame(pairs), origin, seeds=[0], rollouts=ROLLOUTS, run="smollm2_rollouts")
+    facts = {"seeds": [0], "rollouts": ROLLOUTS, "after": [f"thought/{TRACES}"]}
+    _save("smollm2_rollouts", pd.DataFrame(counts), origin, **facts)
+    _save("smollm2_steps", pd.DataFrame(pairs), origin, run="smollm2_rollouts", **facts)
 
 
 def record_head_ablation() -> None:
@@ -66,7 +67,9 @@ def record_head_ablation() -> None:
     weights = {model: corpus.identity(model) for model in head_ablation.RECORDED}
     origin = provenance.record(["anchors.thought.studies.head_ablation"], weights)
     found = [head_ablation.solved(model, "laptop", 0) for model in head_ablation.RECORDED]
-    _save("head_ablation", pd.concat(found, ignore_index=True), origin, seeds=[0])
+    _save(
+        "head_ablation", pd.concat(found, ignore_index=True), origin, seeds=[0], after=[TRAINING, f"thought/{TRACES}"]
+    )
 
 
 def record_reasoner_audit() -> None:
@@ -92,9 +95,4 @@ RUNS = {
 }
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in RUNS:
-        raise SystemExit(f"error: {InputError('run', ' '.join(sys.argv[1:]) or 'nothing', ' | '.join(RUNS))}")
-    try:
-        RUNS[sys.argv[1]]()
-    except AnchorsError as error:
-        raise SystemExit(f"error: {error}") from error
+    recorded.main(RUNS)

@@ -8,7 +8,7 @@ import numpy as np
 from anchors.companion.style import DOUBLE, INK, MUTED, PALETTE, subplots
 from anchors.thought.studies.corpus import name_of
 from anchors.thought.studies.resampling import Example
-from anchors.thought.taxonomy import INITIALS
+from anchors.thought.taxonomy import INITIALS, short_names
 
 BLUE, ORANGE, GREEN = PALETTE[:3]
 OTHERS = ("#E69F00", "#CC79A7", "#56B4E9", "#8C510A")  # wrong answers, most frequent first
@@ -27,7 +27,9 @@ def resampling(examples: list[Example]):
         _answers(column[0], example)
         _importance(column[1], example, "accuracy")
         _importance(column[2], example, "kl")
-        _sentences(column[2], example)
+        count = len(example.trace.categories)
+        column[2].set_xticks(*short_names(example.trace.categories, MOST), rotation=90, fontsize=7)
+        column[2].set(xlabel="sentence", xlim=(-0.7, count - 0.3))
     axes[0, 0].set_ylabel("share of the answers")
     axes[1, 0].set_ylabel("importance, change of\nthe accuracy (+ helps)")
     axes[2, 0].set_ylabel("importance, KL [nats]")
@@ -78,11 +80,3 @@ def _importance(ax: Any, example: Example, unit: str) -> None:
 def _name_largest(ax: Any, row: Any) -> None:
     words = f"{INITIALS[row['category']]} {row['sentence']}: “{row['text'].strip()}”"
     ax.text(0.01, 0.99, textwrap.fill(words, 52), transform=ax.transAxes, fontsize=6.5, va="top", color=INK)
-
-
-def _sentences(ax: Any, example: Example) -> None:
-    """Name sentences by the initials of their category and number, as many as fit."""
-    categories = example.trace.categories
-    places = range(0, len(categories), -(-len(categories) // MOST))
-    ax.set_xticks(places, [f"{INITIALS[categories[i]]} {i}" for i in places], rotation=90, fontsize=7)
-    ax.set(xlabel="sentence", xlim=(-0.7, len(categories) - 0.3))

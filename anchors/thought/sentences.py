@@ -53,6 +53,11 @@ def prefixes(text: str, sentences: list[Sentence]) -> list[str]:
     return [text[: sentence.start] for sentence in sentences]
 
 
+def shifted(sentences: Iterable[Sentence], by: int) -> list[Sentence]:
+    """Return sentences with their offsets moved by so many characters: their places after a prompt of that length."""
+    return [Sentence(s.start + by, s.end + by, s.text) for s in sentences]
+
+
 def first_sentence(continuation: str) -> str:
     """Return the first sentence of a continuation, ``""`` when it is blank (sec. 2.4)."""
     found = split(continuation)

@@ -1,10 +1,11 @@
 """How much each later sentence changes when attention to an earlier one is cut off (sec. 2.7).
 
 Costs for M sentences and T tokens: one full pass, then for each batch of sources one pass over the tokens from the
-earliest of them on, whose keys and values before it are reused; memory for the logits of a batch, (b, T, V).
+earliest of them on, whose keys and values before it are reused – a prompt is never read again; memory for the
+distributions of the whole text, 2 (T, V), and the logits of a batch, (b, T, V).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -23,7 +24,7 @@ NOWHERE = -1e30  # logit of a token in neither support
 
 def suppression_matrix(
     model: LanguageModel, text: str, sentences: Sequence[Sentence], temperature: float = 0.6,
-    normalise: str = "none", approximation: str = "exact", scale: str = "log", batch: int = 8,
+    normalise: str = "none", approximation: str = "exact", scale: str = "log", batch: int | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Return the effect (M, M) [source, target] of hiding each source, NaN unless source < target.
 
@@ -37,7 +38,7 @@ def suppression_matrix(
     approximation : ``exact`` (whole vocabulary), or ``official``: likeliest tokens only (mass .9999, 100 at most) in
         half precision, missing ones at -1e9, at the tokens' own positions, whose logits predict the next ones.
     scale : ``log``, or ``kl`` for the plain mean divergence.
-    batch : sources per pass.
+    batch : sources per pass; 8 on a GPU, 2 on a CPU, where the logits of more do not stay in its caches.
 
     Raises
     ------
@@ -47,6 +48,7 @@ def suppression_matrix(
     import torch
 
     _check(sentences, normalise, approximation, scale)
+    batch = batch or (2 if model.network.device.type == "cpu" else 8)
     spans = token_spans(model.tokenizer, text, sentences)
     official = approximation == "official"
     matrix = np.full((len(spans), len(spans)), np.nan)
@@ -54,15 +56,17 @@ def suppression_matrix(
         ids = torch.tensor([model.encode(text)], device=model.network.device)
         _check_window(model, ids.shape[1])
         full = with_cache(model.network, ids)
+        change_of = _official(full.logits, temperature) if official else _exact(full.logits, temperature)
         for first in range(0, len(spans) - 1, batch):
             sources = range(first, min(first + batch, len(spans) - 1))
             start = spans[first][0]
-            logits = _masked(model, ids, full.past_key_values, [spans[i] for i in sources], start)
-            change = divergence(full.logits[:, start:], logits, temperature, official)  # (b, T - start)
+            seen = spans[first][1] - 1  # the first place whose logits predict a later sentence's token
+            logits = _masked(model, ids, full.past_key_values, [spans[i] for i in sources], start, seen)
+            change = change_of(logits, seen)  # (b, T - seen)
             change = torch.log(change + FLOOR) if scale == "log" else change
             for row, source in enumerate(sources):
                 for target in range(source + 1, len(spans)):
-                    a, b = (place - start - (0 if official else 1) for place in spans[target])
+                    a, b = (place - seen - (0 if official else 1) for place in spans[target])
                     matrix[source, target] = change[row, a:b].mean().item()
     return centred(matrix) if normalise == "official" else matrix
 
@@ -94,8 +98,8 @@ def _check_window(model: LanguageModel, tokens: int) -> None:
         raise InputError(f"text for {model.name}", f"{tokens} tokens", f"at most its sliding window of {window}", cure)
 
 
-def _masked(model: LanguageModel, ids: Any, cache: Any, spans: list[tuple[int, int]], start: int) -> Any:
-    """Return the logits (b, T - start, V) with each source hidden; what comes before ``start`` is reused."""
+def _masked(model: LanguageModel, ids: Any, cache: Any, spans: list[tuple[int, int]], start: int, seen: int) -> Any:
+    """Return the logits (b, T - seen, V) with each source hidden; what comes before ``start`` is reused."""
     import torch
 
     total = ids.shape[1]
@@ -109,6 +113,7 @@ def _masked(model: LanguageModel, ids: Any, cache: Any, spans: list[tuple[int, i
             ids[:, start:].expand(len(spans), -1), past_key_values=past, use_cache=start > 0,
             attention_mask=hidden_mask(spans, start, total, model.network.dtype).to(ids.device),
             position_ids=torch.arange(start, total, device=ids.device)[None].expand(len(spans), -1),
+            logits_to_keep=total - seen,
         ).logits  # fmt: skip
     except torch.OutOfMemoryError as error:
         found = f"{len(spans)} sources at a time, {total} tokens"
@@ -125,6 +130,23 @@ def hidden_mask(spans: Sequence[tuple[int, int]], start: int, total: int, dtype:
     query, key = torch.arange(start, total)[:, None], torch.arange(total)[None]
     blocked = torch.stack([(key > query) | ((key >= a) & (key < b)) for a, b in spans])[:, None]
     return torch.zeros(blocked.shape, dtype=dtype).masked_fill(blocked, torch.finfo(dtype).min)
+
+
+def _exact(base: Any, temperature: float) -> Callable:
+    """Return ``change(logits, seen)``: :func:`divergence` from ``base`` (1, T, V), whose part is computed once."""
+    log_p = base.float().div(temperature).log_softmax(-1)
+    p = log_p.exp()
+
+    def change(logits: Any, seen: int) -> Any:
+        log_q = logits.float().div_(temperature).log_softmax(-1)
+        return log_q.sub_(log_p[:, seen:]).mul_(p[:, seen:]).sum(-1).neg_().clamp_(min=0)
+
+    return change
+
+
+def _official(base: Any, temperature: float) -> Callable:
+    """Return ``change(logits, seen)``: the official approximation of :func:`divergence`."""
+    return lambda logits, seen: divergence(base[:, seen:], logits, temperature, official=True)
 
 
 def divergence(base: Any, masked: Any, temperature: float, official: bool = False) -> Any:

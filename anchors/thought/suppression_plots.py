@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anchors.companion.stats import known_interval
 from anchors.companion.style import DOUBLE, INK, MUTED, PALETTE, subplots
 from anchors.thought.studies import suppression_matrix as study
-from anchors.thought.taxonomy import INITIALS
+from anchors.thought.taxonomy import short_names
 
 BLUE, ORANGE, GREEN = PALETTE[:3]
+MOST = 26  # names on an axis
 KINDS = {"r": ("as measured", BLUE, "o"), "chance": ("permuted at equal distance", MUTED, "s"),
          "beyond": ("beyond distance", GREEN, "^")}  # fmt: skip
 SHORT = {"all": "all pairs", "near": f"within {study.NEAR}"}
@@ -54,10 +56,9 @@ def _heat(ax: Any, case: study.Case) -> None:
         source, target = np.nonzero(case.edges)
         ax.scatter(target, source, s=9, facecolors="none", edgecolors=INK, linewidths=0.7, label="true dependency")
         ax.legend(fontsize=6.5, loc="lower left")
-    step = max(1, len(categories) // 26)
-    names = [f"{INITIALS[c]} {i}" for i, c in enumerate(categories)][::step]
-    ax.set_xticks(range(0, len(categories), step), names, rotation=90, fontsize=6)
-    ax.set_yticks(range(0, len(categories), step), names, fontsize=6)
+    places, names = short_names(categories, MOST)
+    ax.set_xticks(places, names, rotation=90, fontsize=6)
+    ax.set_yticks(places, names, fontsize=6)
     ax.set(
         xlabel="target sentence",
         ylabel="source sentence",
@@ -83,7 +84,7 @@ def _correlations(ax: Any, table: pd.DataFrame, model: str) -> None:
 def _dots(ax: Any, place: float, values: np.ndarray, look: dict) -> None:
     values = values[np.isfinite(values)]
     ax.scatter(np.full(values.size, place - 0.09), values, s=6, color=look["color"], alpha=0.35, linewidths=0)
-    centre = study.over_traces(values)
+    centre = known_interval(values)
     if np.isfinite(centre.low):
         ax.plot([place, place], [centre.low, centre.high], color=look["color"], linewidth=1.4)
     ax.plot([place], [centre.mean], markersize=4.5, linestyle="none", **look)
@@ -94,7 +95,7 @@ def _edges(ax: Any, own: pd.DataFrame) -> None:
     looks = {"nearness": MUTED, "suppression": ORANGE}
     for place, method in enumerate(study.METHODS):
         values, colour = own[own.statistic == method].r.dropna().to_numpy(float), looks.get(method, PALETTE[4])
-        centre = study.over_traces(values)
+        centre = known_interval(values)
         ax.scatter(values, np.full(values.size, place), s=9, color=colour, alpha=0.5, linewidths=0)
         if np.isfinite(centre.low):
             ax.plot([centre.low, centre.high], [place, place], color=colour, linewidth=1.6)

@@ -6,6 +6,7 @@ the released ones is measured in ``own_official_audit``.
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from anchors.companion.errors import AnchorsError, InputError
@@ -85,6 +86,12 @@ _RULES = (  # the first rule that matches decides: (category, earliest and lates
 _OF = {initials: category for category, initials in INITIALS.items()}
 _COMPILED = [(_OF[initials], first, last, re.compile(cue, re.I | re.S)) for initials, first, last, cue in _RULES]
 ATTEMPTS = 2
+
+
+def short_names(categories: Sequence[str], most: int) -> tuple[range, list[str]]:
+    """Return at most ``most`` places of a trace, evenly spaced, and names for them: initials and number, ``PG 3``."""
+    places = range(0, len(categories), max(1, -(-len(categories) // most)))
+    return places, [f"{INITIALS[categories[i]]} {i}" for i in places]
 
 
 def label_by_rules(sentences: list[str], position: bool = True) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,3 +124,40 @@ def test_a_results_json_that_is_none_is_refused(tmp_path):
     path.write_text("{")
     with pytest.raises(InputError, match="a results json"):
         results.load(path)
+
+
+def test_runs_are_repeated_once_and_after_what_they_need(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recorded, "RUNS", tmp_path)
+    table, origin = pd.DataFrame({"x": [1]}), provenance.record(["anchors.companion.stats"], {})
+    recorded.save("thought/a", table, "python -c last", origin, after=["thought/z"])
+    recorded.save("thought/b", table, "python -c both", origin, after=["thought/a"])
+    recorded.save("thought/c", table, "python -c both", origin, after=["thought/a"])
+    recorded.save("thought/z", table, "python -c first", origin)
+    assert recorded.repeat([], dry=True) == 0
+    assert capsys.readouterr().out.split() == ["python", "-c", "first", "python", "-c", "last", "python", "-c", "both"]
+    recorded.repeat(["thought/b"], dry=True)
+    assert capsys.readouterr().out.split() == ["python", "-c", "both"]
+
+
+def test_a_run_of_another_name_is_one_line(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["module", "nope"])
+    with pytest.raises(SystemExit, match=r"run: found nope; expected one \| two"):
+        recorded.main({"one": print, "two": print})
+
+
+def test_intervals_of_what_is_known():
+    from anchors.companion.stats import in_words, known_interval, known_mean, mean_interval
+
+    values = np.array([1.0, 2, np.nan, 3, 4, 5])
+    assert known_interval(values) == mean_interval(np.array([1.0, 2, 3, 4, 5]))
+    assert known_interval(values[:4]).mean == 2
+    assert np.isnan(known_interval(values[:4]).low)
+    assert known_interval(values[:4], fewest=2) == mean_interval(np.array([1.0, 2, 3]))
+    assert np.isnan(known_interval(np.array([np.nan, 1.0])).mean)
+    assert known_interval(np.array([np.nan, 1.0])).n == 1
+    rows = np.array([[1.0, np.nan, 3], [np.nan, np.nan, np.nan]])
+    assert known_mean(rows, 1) == pytest.approx([2, np.nan], nan_ok=True)
+    assert known_mean(rows, 0) == pytest.approx([1, np.nan, 3], nan_ok=True)
+    assert in_words(known_interval(np.ones(6)), unit=" nats") == "+1.00 nats (+1.00 to +1.00)"
+    assert in_words(known_interval(values[:4]), ".1f") == "2.0 (too few for an interval)"
+    assert in_words(known_interval(values[2:3])) == "undefined"

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from anchors.companion.errors import InputError
+from anchors.models.sampling import Continuation
 from anchors.thought import calibration_plots, ranking
 from anchors.thought.experiments import Case
 from anchors.thought.reasoner import program
@@ -88,7 +89,7 @@ def test_an_untrained_reasoner_is_refused():
     babble = SimpleNamespace(
         name="babble",
         continuations=lambda prefix, seeds, **how: [
-            SimpleNamespace(text=" we need sleep . the answer is \\boxed{ 3 } .", seed=s) for s in seeds
+            Continuation(" we need sleep . the answer is \\boxed{ 3 } .", (), -1.0, True, s) for s in seeds
         ],
     )
     with pytest.raises(InputError, match="trained reasoner"):

@@ -21,11 +21,11 @@ def table():
     for k in range(12):
         easy = (k // 2) / 6
         columns = study._profile(matrix(11, 1 + easy + 0.01 * (k % 2), 1 - 0.5 * easy), 5)
-        rows.append(pd.DataFrame({"model": "smollm2", "trace": k, "accuracy": easy, "gap": 1e-4} | columns))
+        rows.append(pd.DataFrame({"model": "smollm2", "trace": k, "problem": 7 * (k // 2), "accuracy": easy} | columns))
     for k in range(8):
-        about = {"model": "reasoner", "trace": k, "accuracy": 0.5, "gap": np.nan}
+        about = {"model": "reasoner", "trace": k, "problem": k, "accuracy": 0.5}
         rows.append(pd.DataFrame(about | study._profile(matrix(9, 1, 1), 5)))
-    return study.grouped(pd.concat(rows, ignore_index=True))
+    return pd.concat(rows, ignore_index=True)
 
 
 def test_ranges_of_a_matrix():
@@ -38,8 +38,8 @@ def test_ranges_of_a_matrix():
 
 def test_two_traces_of_a_problem_are_one_group(table):
     own = study.by_trace(table, "smollm2")
-    assert own.problem_group.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-    assert study.by_trace(table, "reasoner").problem_group.tolist() == list(range(8))
+    assert own.problem.tolist() == [0, 0, 7, 7, 14, 14, 21, 21, 28, 28, 35, 35]
+    assert study.by_trace(table, "reasoner").problem.tolist() == list(range(8))
 
 
 def test_correlations_have_the_planted_signs(table):
@@ -50,7 +50,7 @@ def test_correlations_have_the_planted_signs(table):
     assert near.n == 6
     assert p == pytest.approx(q, abs=0.03)
     assert p < 0.05
-    rows, verdict = study.summarise(table, "smoke", 0, 5)
+    rows, verdict = study.summarise(table, [], "smoke", 0, 5)
     assert verdict.kind == "mixed"
     assert {r.quantity for r in rows} >= {
         "correlation of close-range dependence with accuracy", "correlation of long-range dependence with accuracy"
@@ -71,7 +71,7 @@ def test_length_held_fixed_is_the_partial_correlation():
 def test_too_few_traces_are_no_number(table):
     few = table[table.trace < 2]
     assert np.isnan(study.correlation(few, "smollm2", "close", 10, 0)[0].mean)
-    assert study.summarise(few[few.model == "smollm2"], "smoke", 0, 5)[1].kind == "does not hold"
+    assert study.summarise(few[few.model == "smollm2"], [], "smoke", 0, 5)[1].kind == "does not hold"
 
 
 def test_the_figure_is_drawn(table):

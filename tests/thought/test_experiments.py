@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from anchors.companion.errors import AnchorsError, InputError
+from anchors.models.sampling import Continuation
 from anchors.thought.experiments import Case, force, resample, rollouts_of
 from anchors.thought.importance import trace_importances
 from anchors.thought.rollouts import RolloutStore
@@ -32,7 +33,7 @@ class Model:
             raise KeyboardInterrupt
         if len(self.asked) in self.fail:
             raise AnchorsError("the server\nsaid no")
-        return [SimpleNamespace(text=self.text(prefix, s), seed=s, logprob=-1.0 * s, finished=True) for s in seeds]
+        return [Continuation(self.text(prefix, s), (), -1.0 * s, True, s) for s in seeds]
 
     def text(self, prefix, seed):
         answer = 3 if "three" in prefix or seed % 2 else 4

@@ -38,7 +38,7 @@ def test_smoke_is_smaller_and_paper_larger_than_laptop():
             for profile in ("smoke", "laptop", "paper")
         ]
         assert 0 < sizes[0] < sizes[1] < sizes[2]
-        plans = [len(head_ablation.jobs(model, profile, 0)) for profile in ("smoke", "laptop", "paper")]
+        plans = [len(head_ablation.conditions(model, profile)) for profile in ("smoke", "laptop", "paper")]
         assert 0 < plans[0] < plans[1] < plans[2]
 
 

@@ -25,7 +25,7 @@ def heads():
         v[..., -2:] = np.nan
         vertical.append(v)
     chosen, kurtoses = methods.receiver_heads(vertical)
-    traces = [SimpleNamespace(categories=CATEGORIES, case=None) for _ in vertical]
+    traces = [SimpleNamespace(categories=CATEGORIES, case=None, problem=10 + k // 2) for k in range(8)]
     return study.Heads("made-up", traces, vertical, kurtoses, chosen)
 
 
@@ -126,15 +126,15 @@ def test_the_live_problem_is_compared_with_the_log():
 def test_the_recorded_run_is_that_of_the_plan():
     log = recorded.load(head_ablation.RUN)[0]
     for model in head_ablation.RECORDED:
-        jobs = pd.DataFrame(head_ablation.jobs(model, "laptop", 0))
+        jobs = pd.DataFrame(head_ablation.conditions(model, "laptop"))
         own = log[log.model == model]
-        keys = [*head_ablation.KEYS, "problem"]
+        keys = ["kind", "share", "draw", "problem"]
         assert own[keys].to_numpy().tolist() == jobs[keys].to_numpy().tolist()
         assert (own.n == head_ablation.plan(model, "laptop").rollouts).all()
 
 
 def test_conditions_of_a_plan():
-    jobs = head_ablation.jobs("other", "laptop", 0)
+    jobs = head_ablation.conditions("other", "laptop")
     plan = head_ablation.plan("other", "laptop")
     assert len(jobs) == plan.problems * (1 + 3 * (1 + 2 * plan.draws))
     assert {job["kind"] for job in jobs} == set(head_ablation.KINDS)

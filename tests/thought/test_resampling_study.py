@@ -59,6 +59,7 @@ def test_shares_without_any_answer_or_right_answer():
 
 def test_answers_and_names_are_short():
     assert [study.plain(a) for a in ("14.0", "0.5", "a long answer")] == ["14", "0.5", "a long a"]
+    assert [methods.as_text(a) for a in (14.0, 0.5, float("nan"), "x = 3")] == ["14", "0.5", "", "x = 3"]
     assert [study.name_of(m) for m in ("reasoner", "/tmp/a model/", "Qwen/Qwen2-0.5B")] == [
         "reasoner", "a model", "Qwen2-0.5B"
     ]  # fmt: skip
@@ -95,8 +96,6 @@ def test_traces_without_a_group_do_not_count_and_few_have_no_interval():
     gap = study.contrast(table, "made-up", "resampling_kl")
     assert (gap.n, np.isfinite(gap.mean), np.isnan(gap.low)) == (2, True, True)
     assert verdict.kind == "measured"
-    assert study.over_traces(np.array([np.nan, 1.0])).n == 1
-    assert np.isnan(study.over_traces(np.array([np.nan, 1.0])).mean)
 
 
 def test_a_model_that_never_answers_is_measured_as_nothing():

@@ -95,3 +95,12 @@ def test_bad_replies(text, message):
 
 def test_request_has_two_messages():
     assert [message["role"] for message in request("p", ["a"])] == ["system", "user"]
+
+
+def test_short_names_are_evenly_spaced_and_few():
+    from anchors.thought.taxonomy import short_names
+
+    trace = ["problem_setup", "plan_generation", "active_computation", "self_checking", "final_answer_emission"]
+    assert short_names(trace, 9) == (range(0, 5, 1), ["PS 0", "PG 1", "AC 2", "SC 3", "FAE 4"])
+    assert short_names(trace, 3) == (range(0, 5, 2), ["PS 0", "AC 2", "FAE 4"])
+    assert short_names([], 3) == (range(0, 0, 1), [])

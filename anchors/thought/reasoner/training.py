@@ -148,8 +148,9 @@ def record_audit(command: str, seed: int = 1_000_000) -> Any:
     about = json.loads((SHIPPED / "reasoner" / "provenance.json").read_text(encoding="utf-8"))
     origin = provenance.record(["anchors.thought.reasoner.audit"], {"reasoner": about["sha256"][:16]})
     table = audit(seed=seed)
-    seconds = {"seconds": round(time.perf_counter() - started, 1)}
-    recorded.save("thought/reasoner_audit", table, command, origin | seconds, seeds=[seed], program=about["program"])
+    origin |= {"seconds": round(time.perf_counter() - started, 1)}
+    facts = {"seeds": [seed], "program": about["program"], "after": ["thought/reasoner_training"]}
+    recorded.save("thought/reasoner_audit", table, command, origin, **facts)
     return table
 
 

@@ -8,12 +8,12 @@ import pandas as pd
 
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval
+from anchors.companion.stats import FEWEST, Interval, in_words, known_interval, known_mean
 from anchors.thought import attention, suppression
 from anchors.thought.studies import methods, resampling
 from anchors.thought.studies.corpus import is_recorded, name_of
-from anchors.thought.studies.resampling import FEWEST, live_rows, over_traces, signed
 from anchors.thought.studies.resampling import compute as roll
+from anchors.thought.studies.resampling import live_rows
 
 METHODS = {
     "counterfactual": "counterfactual KL",
@@ -72,15 +72,8 @@ def scores(one: methods.Rolled, received: np.ndarray, effects: np.ndarray) -> pd
     """
     divergences = ("counterfactual", "resampling", "forced")
     values = {method: resampling.importances(one, method, "kl")["value"].to_numpy() for method in divergences}
-    values |= {"steps": outgoing(one.steps), "receiver": np.asarray(received, float)}
-    return pd.DataFrame(values | {"suppression": outgoing(suppression.centred(effects))})[list(METHODS)]
-
-
-def outgoing(matrix: np.ndarray) -> np.ndarray:
-    """Return the mean (M,) of each row of a matrix (M, M) over what is known; NaN where nothing is."""
-    known = np.isfinite(matrix)
-    total = np.where(known, matrix, 0.0).sum(1)
-    return np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
+    values |= {"steps": known_mean(one.steps, 1), "receiver": np.asarray(received, float)}
+    return pd.DataFrame(values | {"suppression": known_mean(suppression.centred(effects), 1)})[list(METHODS)]
 
 
 def residuals(values: np.ndarray, index: np.ndarray, degree: int) -> np.ndarray:
@@ -152,7 +145,7 @@ def pair_table(found: list[Scores], profile: str, seed: int) -> pd.DataFrame:
 def _compared(own: list[pd.DataFrame], a: str, b: str, degree: int, draws: int, rng: np.random.Generator) -> dict:
     values = np.array([correlation(v[a], v[b], degree) for v in own])
     known = np.isfinite(values)
-    mean, low, high, n = over_traces(values)
+    mean, low, high, n = known_interval(values)
     result = {"mean": mean, "low": max(low, -1.0), "high": min(high, 1.0), "n": n, "left_out": int((~known).sum())}
     if n < 2:
         return result | dict.fromkeys(("p", "chance_low", "chance_high"), np.nan)
@@ -219,7 +212,7 @@ def _verdict(table: pd.DataFrame, models: list[str]) -> Verdict:
 def _words(left: dict, table: pd.DataFrame, model: str) -> str:
     """Return the three pairs of methods of a model in words; resampling stands with its effect on later sentences."""
     pairs = CROSSED[-3:]
-    words = [f"{METHODS[a]} and {METHODS[b]} {signed(_interval(left[model, (a, b)]))}" for a, b in pairs]
+    words = [f"{METHODS[a]} and {METHODS[b]} {in_words(_interval(left[model, (a, b)]))}" for a, b in pairs]
     means = [at(table, model, pair, "raw")["mean"] for pair in pairs]
     plain = ", ".join(f"{mean:+.2f}" if np.isfinite(mean) else "undefined" for mean in means)
     return f"{name_of(model)}: {', '.join(words)} (as is {plain})"

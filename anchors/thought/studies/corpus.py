@@ -13,17 +13,18 @@ from anchors.companion import recorded
 from anchors.companion.cache import cached_grid
 from anchors.companion.errors import InputError
 from anchors.companion.params import choose
+from anchors.models.language import identity, load
 from anchors.thought import answers, experiments, official, word_problems
 from anchors.thought.reasoner import program
-from anchors.thought.sentences import Sentence, split
+from anchors.thought.sentences import Sentence, shifted, split
 from anchors.thought.settings import PUBLISHED, Sampling
+from anchors.thought.studies.specimens import SAMPLING
 
 RUN, EMBEDDED = "thought/smollm2_traces", ("reasoner", "smollm2")
 RECORDED = "smollm2"  # whose traces are a recorded run, but in the paper profile
 KEPT = 0.1, 0.9  # share of right answers of a problem that is kept; the paper's 0.25 to 0.75 leaves a small model few
 TRIED, WRITTEN = 16, 160  # rollouts per problem, tokens each
 SHORTEST = 6  # sentences
-REASONER = Sampling("reasoner", 1.0, 1.0, 320, 100, 80, 1)  # where the process defines its probabilities
 APART = 1000  # between the first seeds of two problems
 
 
@@ -31,11 +32,13 @@ APART = 1000  # between the first seeds of two problems
 class Trace:
     """A solution that a model wrote: ``case`` with prompt, text and sentences, a category for each sentence.
 
+    ``problem`` is the number of its problem, which two traces may share.
     ``accuracy`` is the share of right answers among ``tried`` rollouts of its problem; ``logprob`` of the text (nats).
     """
 
     seed: int
     number: int
+    problem: int
     case: experiments.Case
     categories: tuple[str, ...]
     correct: bool
@@ -51,8 +54,7 @@ class Trace:
     @property
     def located(self) -> list[Sentence]:
         """The sentences with their places in :attr:`whole`."""
-        shift = len(self.case.prompt)
-        return [Sentence(s.start + shift, s.end + shift, s.text) for s in self.case.sentences]
+        return shifted(self.case.sentences, len(self.case.prompt))
 
 
 def style_of(model: str, profile: str) -> str:
@@ -93,11 +95,12 @@ def name_of(model: str) -> str:
     return model.rstrip("/").split("/")[-1]
 
 
-def identity(model: str) -> str:
-    """Return what stands for the weights of a model."""
-    from anchors.models.language import identity
+def mark_of(model: str) -> str:
+    """Return what a row's name begins with: nothing where it stands beside the paper's value, else the model.
 
-    return identity(model)
+    That is SmolLM2, which too writes natural language.
+    """
+    return "" if model == RECORDED else f"{name_of(model)}: "
 
 
 def read(row: dict[str, Any]) -> Trace:
@@ -109,7 +112,7 @@ def read(row: dict[str, Any]) -> Trace:
     texts = [s.text for s in case.sentences]
     labels = program.read_trace(problem, texts).categories if row["model"] == "reasoner" else word_problems.label(texts)
     about = (bool(row["correct"]), float(row["accuracy"]), int(row["tried"]), float(row["logprob"]))
-    return Trace(int(row["seed"]), int(row["number"]), case, tuple(labels), *about)
+    return Trace(int(row["seed"]), int(row["number"]), int(row["problem"]), case, tuple(labels), *about)
 
 
 def problem_of(model: str, seed: int, number: int, style: str = "examples") -> Any:
@@ -190,7 +193,7 @@ def _row(model: str, seed: int, number: int, problem: int, text: str, correct: b
 def sampling(model: str, style: str = "examples") -> Sampling:
     """Return how a model's traces are sampled: the paper's temperature and top-p, and its length in its own layout."""
     if model == "reasoner":
-        return REASONER
+        return SAMPLING
     length = PUBLISHED.max_new_tokens if style == "paper" else WRITTEN
     return Sampling(model, PUBLISHED.temperature, PUBLISHED.top_p, length, PUBLISHED.rollouts, 275, 1)
 
@@ -202,8 +205,6 @@ def stops(model: str, style: str = "examples") -> tuple[str, ...]:
 
 def sample(model: str, prompt: str, seeds: list[int], style: str = "examples") -> list[Any]:
     """Return one continuation of the prompt per seed."""
-    from anchors.models.language import load
-
     run = experiments.sampler(load(model), sampling(model, style), len(seeds), stops(model, style))
     return run([(prompt, seed) for seed in seeds])
 

@@ -8,30 +8,31 @@ from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, mean_interval
 from anchors.thought.deletion import CLOSE, distance_profile
 from anchors.thought.ranking import spearman
-from anchors.thought.reasoner import truth
-from anchors.thought.studies import corpus, methods
+from anchors.thought.studies import corpus, methods, resampling
 
-PUBLISHED_MODEL = "smollm2"  # whose rows stand beside the paper's values: it too writes natural language
 FAR = 5  # sentences; the paper's 16 to 64 do not exist in traces of ten
 RANGES = {"close": "close-range", "far": "long-range"}
 
 
-def compute(models: list[str], profile: str, seed: int, traces: int, far: int) -> pd.DataFrame:
+def compute(
+    models: list[str], profile: str, seed: int, traces: int, far: int
+) -> tuple[pd.DataFrame, list[Row]]:  # fmt: skip
     """Return one row per model, trace and distance k: effect [nats per token], with accuracy of the trace's problem.
 
-    ``gap`` is the log-probability of a recorded trace under the model of today less the recorded one (nats).
+    Beside it, what of recorded traces is repeated, as table rows (:func:`anchors.thought.studies.methods.live_rows`).
     ``accuracy`` is the share of right answers before the first sentence: exact for the reasoner, of the model's own
     rollouts otherwise. ``close`` and ``far`` are the trace's means over k = 1 … 2 and k >= ``far``.
     """
-    tables = []
+    tables, live = [], []
     for model in models:
         count = choose(profile, 6, traces, 4 * traces)
         found, matrices = methods.deletions(model, profile, seed, count)
         for trace, matrix in zip(found, matrices, strict=True):
-            gap = methods.rescored(trace, model) - trace.logprob if model == corpus.RECORDED else np.nan
-            about = {"model": model, "trace": trace.number, "accuracy": accuracy(model, trace), "gap": gap}
+            about = {"model": model, "trace": trace.number, "problem": trace.problem}
+            about["accuracy"] = accuracy(model, trace)
             tables.append(pd.DataFrame(about | _profile(matrix, far)))
-    return pd.concat(tables, ignore_index=True)
+        live += methods.live_rows(model, found, profile)
+    return pd.concat(tables, ignore_index=True), live
 
 
 def _profile(matrix: np.ndarray, far: int) -> dict:
@@ -46,10 +47,7 @@ def _profile(matrix: np.ndarray, far: int) -> dict:
 
 def accuracy(model: str, trace: corpus.Trace) -> float:
     """Return how often the trace's problem is solved: exactly for the reasoner, else in the model's rollouts."""
-    if model != "reasoner":
-        return trace.accuracy
-    problem = corpus.problem_of(model, trace.seed, trace.number)
-    return float(truth.exact_importances(problem, [s.text for s in trace.case.sentences])["accuracy"][0])
+    return float(resampling.exact(model, trace)["accuracy"][0]) if model == "reasoner" else trace.accuracy
 
 
 def by_trace(table: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -63,7 +61,7 @@ def correlation(table: pd.DataFrame, model: str, column: str, draws: int, seed: 
     Interval: bootstrap over problems (2.5 and 97.5 % quantiles); traces of one problem are drawn and permuted together.
     """
     own = by_trace(table, model).dropna(subset=[column])
-    groups = [own.index[own.problem_group == g].to_numpy() for g in own.problem_group.unique()]
+    groups = [own.index[own.problem == g].to_numpy() for g in own.problem.unique()]
     if len(groups) < 3:
         return Interval(float("nan"), float("nan"), float("nan"), len(groups)), float("nan")
     x, y, rng = own[column], own.accuracy, np.random.default_rng(seed)
@@ -88,12 +86,6 @@ def beyond_length(table: pd.DataFrame, model: str, column: str) -> float:
     return float((r[0, 1] - r[0, 2] * r[1, 2]) / scale) if scale > 1e-9 else float("nan")
 
 
-def grouped(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with ``problem_group``: traces of the reasoner have a problem each, others come in pairs."""
-    pair = np.where(table.model == "reasoner", table.trace, table.trace // 2)
-    return table.assign(problem_group=pair)
-
-
 def mean_profile(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """Return mean effect with its 95 % interval over traces by distance, where at least five traces reach it."""
     rows = []
@@ -104,14 +96,16 @@ def mean_profile(table: pd.DataFrame, model: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["distance", "mean", "low", "high", "n"])
 
 
-def summarise(table: pd.DataFrame, profile: str, seed: int, far: int) -> tuple[list[Row], Verdict]:
+def summarise(
+    table: pd.DataFrame, live: list[Row], profile: str, seed: int, far: int
+) -> tuple[list[Row], Verdict]:  # fmt: skip
     """Return the correlations of close- and long-range dependence with accuracy beside the quoted ones, and a verdict.
 
-    ``table`` as :func:`grouped` gives it.
+    ``table`` and ``live`` as :func:`compute` gives them.
     """
     draws, rows, words, signs = choose(profile, 50, 1000, 4000), [], [], []
     for model in table.model.unique():
-        mark = "" if model == PUBLISHED_MODEL else f"{corpus.name_of(model)}: "
+        mark = corpus.mark_of(model)
         for column, name in RANGES.items():
             r, p = correlation(table, model, column, draws, seed)
             n = int(by_trace(table, model)[column].notna().sum())
@@ -128,9 +122,6 @@ def summarise(table: pd.DataFrame, profile: str, seed: int, far: int) -> tuple[l
         own = by_trace(table, model)
         length = spearman(own.sentences, own.accuracy)
         rows.append(Row(f"{mark}correlation of the number of sentences with accuracy", length, n=len(own)))
-    if table.gap.notna().any():
-        what = f"{corpus.RECORDED}: largest |live − recorded| log-probability of a trace"
-        rows.append(Row(what, table.gap.abs().max(), n=len(by_trace(table, corpus.RECORDED)), unit="nats"))
     found = sum(s > 0 for s in signs)
     kind = "holds" if found == len(signs) else "mixed" if found else "does not hold"
     text = (
@@ -138,4 +129,4 @@ def summarise(table: pd.DataFrame, profile: str, seed: int, far: int) -> tuple[l
         f"long-range, over subjects of MMLU. As quoted and clear in {found} of {len(signs)} cases, the other way round "
         f"in {sum(s < 0 for s in signs)}. Long range here is {far} sentences or more: reduced scale."
     )
-    return rows, Verdict(kind, text)
+    return rows + live, Verdict(kind, text)

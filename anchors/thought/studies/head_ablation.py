@@ -10,17 +10,15 @@ from anchors.companion import recorded
 from anchors.companion.cache import cached_grid
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval, mean_interval, paired_interval
+from anchors.companion.stats import Interval, in_words, mean_interval, paired_interval
+from anchors.models.language import load
 from anchors.thought import answers, receivers, word_problems
 from anchors.thought.ablation import ablated
 from anchors.thought.studies import corpus, methods
 
 RUN, RECORDED = "thought/head_ablation", ("reasoner", "smollm2")
-SHARES = (
-    1 / 12,
-    1 / 6,
-    1 / 3,
-)  # of the heads outside layer 0; 1, 2, 4 of the reasoner's, 22, 44, 87 of SmolLM2's
+FEW = 1 / 80, 1 / 30, 1 / 12  # of the heads outside layer 0: 3, 9 and 22 of SmolLM2's 261, which end its answers
+MANY = 1 / 12, 1 / 6, 1 / 3  # 1, 2 and 4 of the reasoner's twelve
 KINDS = {"none": "no head", "receiver": "receiver heads", "layer": "other heads of their layers", "random": "any heads"}
 KEYS = ["model", "kind", "share", "draw"]
 
@@ -33,40 +31,33 @@ class Plan:
     rollouts: int
     draws: int
     traces: int
+    shares: tuple[float, ...] = FEW
 
 
 def plan(model: str, profile: str) -> Plan:
     """Return the plan for a model: the reasoner is fast, so it solves more."""
-    small = choose(profile, Plan(2, 4, 1, 4), Plan(8, 16, 1, 24), Plan(32, 100, 5, 40))
-    return choose(profile, small, Plan(24, 16, 2, 24), Plan(96, 64, 5, 96)) if model == "reasoner" else small
+    if model == "reasoner":
+        return choose(profile, Plan(2, 4, 1, 4, MANY), Plan(24, 16, 2, 24, MANY), Plan(96, 64, 5, 96, MANY))
+    return choose(profile, Plan(2, 4, 1, 4), Plan(8, 16, 1, 24), Plan(32, 100, 5, 40))
 
 
-def jobs(model: str, profile: str, seed: int, problems: int = 0) -> list[dict[str, Any]]:
-    """Return every condition and problem (the first ``problems``, or all) as arguments of :func:`solve`."""
+def conditions(model: str, profile: str, problems: int = 0) -> list[dict[str, Any]]:
+    """Return kind, share, draw and problem (the first ``problems``, or all) of everything that is sampled."""
     p = plan(model, profile)
-    conditions = [("none", 0.0, 0)]
-    conditions += [("receiver", share, 0) for share in SHARES]
-    conditions += [(kind, share, draw) for kind in ("layer", "random") for share in SHARES for draw in range(p.draws)]
-    how = {"model": model, "profile": profile, "seed": seed}
+    found = [("none", 0.0, 0)] + [("receiver", share, 0) for share in p.shares]
+    found += [(kind, share, draw) for kind in ("layer", "random") for share in p.shares for draw in range(p.draws)]
     return [
-        how | {"kind": kind, "share": round(share, 6), "draw": draw, "problem": problem}
-        for kind, share, draw in conditions for problem in range(problems or p.problems)
+        {"kind": kind, "share": round(share, 6), "draw": draw, "problem": problem}
+        for kind, share, draw in found for problem in range(problems or p.problems)
     ]  # fmt: skip
 
 
-def solve(model: str, profile: str, seed: int, kind: str, share: float, draw: int, problem: int) -> dict[str, Any]:
-    """Return how many of a problem's rollouts are answered and right while heads are ablated."""
-    from anchors.models.language import load
-
-    p, lm = plan(model, profile), load(model)
-    asked = asked_of(model, profile, seed, problem)
-    style = corpus.style_of(model, profile)
-    prompt = asked.text if model == "reasoner" else word_problems.prompt(asked, style)
-    seeds = [methods.SEEDS + corpus.APART * (500 + problem) + k for k in range(p.rollouts)]
-    with ablated(lm.network, heads_of(model, profile, seed, kind, share, draw, problem)):
-        found = [answers.boxed(c.text).strip() for c in corpus.sample(model, prompt, seeds, style)]
-    right = sum(answers.equal(answer, str(asked.answer)) for answer in found if answer)
-    return {"n": len(found), "answered": sum(map(bool, found)), "right": int(right)}
+def solve(model: str, style: str, prompt: str, right: str, heads: list, first: int, rollouts: int) -> dict[str, Any]:
+    """Return how many rollouts of a problem, with seeds from ``first`` on, are answered and right without ``heads``."""
+    with ablated(load(model).network, heads):
+        texts = [c.text for c in corpus.sample(model, prompt, list(range(first, first + rollouts)), style)]
+    given = [answer for answer in (answers.boxed(text).strip() for text in texts) if answer]
+    return {"n": rollouts, "answered": len(given), "right": sum(bool(answers.equal(one, right)) for one in given)}
 
 
 def asked_of(model: str, profile: str, seed: int, problem: int) -> Any:
@@ -75,27 +66,27 @@ def asked_of(model: str, profile: str, seed: int, problem: int) -> Any:
         log = recorded.load(corpus.RUN)[0]
         own = log[log.correct & (log.seed == seed)]
         return corpus.problem_of(model, seed, int(own.problem.iloc[problem]))
+    if model == "reasoner":
+        return corpus.problem_of(model, seed + 1, problem)
     number = plan(model, profile).traces + problem  # beyond those of the traces, where problems are a list
-    return (
-        corpus.problem_of(model, seed + 1, number, corpus.style_of(model, profile))
-        if model != "reasoner"
-        else (corpus.problem_of(model, seed + 1, problem))
-    )
+    return corpus.problem_of(model, seed + 1, number, corpus.style_of(model, profile))
 
 
 def heads_of(
-    model: str, profile: str, seed: int, kind: str, share: float, draw: int, problem: int
-) -> list[tuple[int, int]]:
-    """Return the heads that a condition ablates; random ones are drawn anew for every problem."""
+    vertical: list[np.ndarray], seed: int, kind: str, share: float, draw: int, problem: int
+) -> list[list[int]]:
+    """Return the heads that a condition ablates; random ones are drawn anew for every problem.
+
+    ``vertical`` are the vertical scores (L, H, M) of the traces that choose the receiver heads.
+    """
     if kind == "none":
         return []
-    _, vertical = methods.vertical_scores(model, profile, seed, plan(model, profile).traces)
     layers, width = vertical[0].shape[:2]
     chosen, _ = methods.receiver_heads(vertical, max(1, round(share * (layers - 1) * width)))
-    if kind == "receiver":
-        return chosen
-    rng = np.random.default_rng([seed, 61, draw, problem])
-    return receivers.matched_heads(chosen, (layers, width), rng, by_layer=kind == "layer")
+    if kind != "receiver":
+        rng = np.random.default_rng([seed, 61, draw, problem])
+        chosen = receivers.matched_heads(chosen, (layers, width), rng, by_layer=kind == "layer")
+    return [list(one) for one in chosen]
 
 
 def compute(models: list[str], profile: str, seed: int) -> tuple[pd.DataFrame, float]:
@@ -116,10 +107,19 @@ def compute(models: list[str], profile: str, seed: int) -> tuple[pd.DataFrame, f
 
 
 def solved(model: str, profile: str, seed: int, problems: int = 0) -> pd.DataFrame:
-    """Return the rows of one model, cached."""
-    todo = jobs(model, profile, seed, problems)
-    found = cached_grid(solve, todo, f"ablation {model}", salt=methods.salt(model))
-    return pd.DataFrame([job | one for job, one in zip(todo, found, strict=True)]).drop(columns=["profile", "seed"])
+    """Return one row per condition and problem of a model, cached."""
+    p, style = plan(model, profile), corpus.style_of(model, profile)
+    _, vertical = methods.vertical_scores(model, profile, seed, p.traces)
+    asked = [asked_of(model, profile, seed, problem) for problem in range(problems or p.problems)]
+    rows, jobs = conditions(model, profile, problems), []
+    for c in rows:
+        one = asked[c["problem"]]
+        prompt = one.text if model == "reasoner" else word_problems.prompt(one, style)
+        first = methods.SEEDS + corpus.APART * (500 + c["problem"])
+        job = {"model": model, "style": style, "prompt": prompt, "right": str(one.answer), "first": first}
+        jobs.append(job | {"heads": heads_of(vertical, seed, **c), "rollouts": p.rollouts})
+    found = cached_grid(solve, jobs, f"ablation {model}", salt=corpus.identity(model))
+    return pd.DataFrame([{"model": model} | c | one for c, one in zip(rows, found, strict=True)])
 
 
 def _gap(live: pd.DataFrame, log: pd.DataFrame) -> float:
@@ -189,7 +189,7 @@ def _verdict(table: pd.DataFrame) -> Verdict:
         worse += sum(layer.high < 0 for layer, _ in found.values())
         better += sum(layer.low > 0 for layer, _ in found.values())
         total += len(found)
-        each = [f"{_signed(layer)} and {_signed(free)} at {share:.0%}" for share, (layer, free) in found.items()]
+        each = [f"{in_words(layer)} and {in_words(free)} at {share:.0%}" for share, (layer, free) in found.items()]
         none = condition(table, model, "none", 0.0).mean
         words.append(
             f"{corpus.name_of(model)} ({none:.2f} right with all heads) {', '.join(each) or 'nothing to compare'}"
@@ -202,7 +202,3 @@ def _verdict(table: pd.DataFrame) -> Verdict:
         f"{f'; in {floor} further ones nothing is right either way' if floor else ''}."
     )
     return Verdict(kind, text)
-
-
-def _signed(found: Interval) -> str:
-    return f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"

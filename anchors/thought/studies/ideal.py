@@ -2,23 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from anchors.models.sampling import Continuation
 from anchors.thought.reasoner import program, truth
 from anchors.thought.sentences import split
-
-
-@dataclass(frozen=True)
-class Written:
-    """A continuation, with the fields that :mod:`anchors.thought.experiments` reads."""
-
-    text: str
-    seed: int
-    logprob: float
-    finished: bool = True
-    error: str | None = None
 
 
 class Process:
@@ -41,7 +30,7 @@ class Process:
         temperature: float,
         top_p: float,
         stop: Sequence = (),
-    ) -> list[Written]:
+    ) -> list[Continuation]:
         """Return one continuation per seed of a prefix of a solution, or of a prefix that asks for the answer."""
         question, written = prefix.split(" ?", 1)
         problem = self.problems[question + " ?"]
@@ -51,18 +40,22 @@ class Process:
         start = program.states(problem, sentences)[-1]
         return [self._written(problem, start, seed, len(sentences)) for seed in seeds]
 
-    def _forced(self, p: np.ndarray, seeds: Sequence[int], kept: int) -> list[Written]:
+    def _forced(self, p: np.ndarray, seeds: Sequence[int], kept: int) -> list[Continuation]:
         digits = [int(np.random.default_rng([seed, kept, 1]).choice(10, p=p)) for seed in seeds]
-        return [Written(f" {d} }} .", seed, float(np.log(p[d]))) for d, seed in zip(digits, seeds, strict=True)]
+        return [self._said(f" {d} }} .", seed, float(np.log(p[d]))) for d, seed in zip(digits, seeds, strict=True)]
 
-    def _written(self, problem: program.Problem, state: program.State, seed: int, kept: int) -> Written:
+    def _written(self, problem: program.Problem, state: program.State, seed: int, kept: int) -> Continuation:
         rng, sentences, logprob = np.random.default_rng([seed, kept]), [""], 0.0
         while state.phase != "end":
             chances, found = self._next(problem, state)
             step = found[min(int(chances.searchsorted(rng.random(), "right")), len(found) - 1)]
             sentences.append(step.sentence)
             state, logprob = step.state, logprob + math.log(step.probability)
-        return Written(" ".join(sentences), seed, logprob)
+        return self._said(" ".join(sentences), seed, logprob)
+
+    @staticmethod
+    def _said(text: str, seed: int, logprob: float) -> Continuation:
+        return Continuation(text, (), logprob, True, seed)
 
     def _next(self, problem: program.Problem, state: program.State) -> tuple[np.ndarray, list[program.Transition]]:
         """Return cumulative probabilities and the sentences that may come next, computed once per state."""

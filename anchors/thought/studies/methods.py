@@ -5,7 +5,7 @@ Rollouts of SmolLM2 are a recorded run; all else is computed when it is asked fo
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,17 @@ import pandas as pd
 
 from anchors.companion import recorded
 from anchors.companion.cache import cached, cached_grid
-from anchors.companion.files import sha256
-from anchors.companion.paths import RUNS
+from anchors.companion.results import Row
+from anchors.models.language import load
 from anchors.thought import attention, deletion, experiments, receivers, suppression
 from anchors.thought.importance import mark_different, trace_importances
 from anchors.thought.reasoner import program
 from anchors.thought.rollouts import RolloutStore
-from anchors.thought.sentences import Sentence, split
-from anchors.thought.settings import FORCED_SUFFIX, Sampling
+from anchors.thought.sentences import Sentence, shifted, split
+from anchors.thought.settings import FORCED_SUFFIX
 from anchors.thought.steps import step_importance
 from anchors.thought.studies import corpus
-from anchors.thought.studies.specimens import one_hot
+from anchors.thought.studies.specimens import one_hot, texts_of
 
 RUN, STEPS = "thought/smollm2_rollouts", "thought/smollm2_steps"
 ANSWER = " The answer is \\boxed{"  # what forces an answer after worked examples
@@ -62,34 +62,33 @@ def rolled(model: str, profile: str, seed: int, count: int, rollouts: int) -> li
     found = corpus.traces(model, profile, seed, count)
     if corpus.is_recorded(model, profile):
         return [_recorded(trace) for trace in found]
-    how = {"model": model, "profile": profile, "rollouts": rollouts}
-    jobs = [how | {"seed": t.seed, "number": t.number, "count": count} for t in found]
-    results = cached_grid(roll, jobs, f"rollouts of {model}", salt=salt(model))
+    jobs = [roll_job(model, corpus.style_of(model, profile), trace, rollouts) for trace in found]
+    results = cached_grid(roll, jobs, f"rollouts of {model}", salt=corpus.identity(model))
     return [
         Rolled(t, pd.DataFrame(r["counts"]), np.array(r["steps"], float)) for t, r in zip(found, results, strict=True)
     ]
 
 
-def roll(model: str, profile: str, seed: int, number: int, count: int, rollouts: int) -> dict[str, Any]:
-    """Return the rollouts of one trace as counts, and its sentence-to-sentence importances."""
-    trace, style = corpus.traces(model, profile, seed, count)[number], corpus.style_of(model, profile)
-    sampling = corpus.sampling(model, style)
-    suffix = suffix_of(model, style)
-    forced = Sampling(*(vars(sampling) | {"max_new_tokens": FORCED_TOKENS}).values())
-    seeds = range(SEEDS + corpus.APART * number, SEEDS + corpus.APART * number + rollouts)
-    texts = [s.text for s in trace.case.sentences]
+def roll_job(model: str, style: str, trace: corpus.Trace, rollouts: int) -> dict[str, Any]:
+    """Return the arguments of :func:`roll` for a trace."""
+    texts = {"prompt": trace.case.prompt, "text": trace.case.text, "right": trace.case.right}
+    return texts | {"model": model, "style": style, "first": SEEDS + corpus.APART * trace.number, "rollouts": rollouts}
+
+
+def roll(model: str, style: str, prompt: str, text: str, right: str, first: int, rollouts: int) -> dict[str, Any]:
+    """Return the rollouts of one trace, with seeds from ``first`` on, as counts, and its step importances."""
+    case, seeds = experiments.Case("trace", prompt, text, right), range(first, first + rollouts)
+    sampling, suffix = corpus.sampling(model, style), suffix_of(model, style)
+    texts, lm, embed = [s.text for s in case.sentences], load(model), embedder(model)
     with tempfile.TemporaryDirectory() as folder, RolloutStore(Path(folder) / "rollouts.db") as store:
-        lm, stops = _network(model), corpus.stops(model, style)
-        experiments.resample(lm, trace.case, store, sampling, seeds, stop=stops)
-        experiments.force(lm, trace.case, store, forced, seeds, suffix, stop=("}",))
-        tables = [
-            experiments.rollouts_of(store, lm.name, trace.case),
-            experiments.rollouts_of(store, lm.name, trace.case, "forced", suffix),
-        ]
-    embed = embedder(model)
-    tables[0]["different"], tables[1]["different"] = mark_different(tables[0], texts, embed), False
-    steps = step_importance(texts, tables[0].text.tolist(), tables[0].sentence.to_numpy(), embed, _texts)
-    return {"counts": _counts(pd.concat(tables)), "steps": steps.tolist()}
+        experiments.resample(lm, case, store, sampling, seeds, stop=corpus.stops(model, style))
+        brief = replace(sampling, max_new_tokens=FORCED_TOKENS)
+        experiments.force(lm, case, store, brief, seeds, suffix, stop=("}",))
+        free = experiments.rollouts_of(store, lm.name, case)
+        forced = experiments.rollouts_of(store, lm.name, case, "forced", suffix)
+    free["different"], forced["different"] = mark_different(free, texts, embed), False
+    steps = step_importance(texts, free.text.tolist(), free.sentence.to_numpy(), embed, texts_of)
+    return {"counts": _counts(pd.concat([free, forced])), "steps": steps.tolist()}
 
 
 def suffix_of(model: str, style: str) -> str:
@@ -123,10 +122,9 @@ def deletions(model: str, profile: str, seed: int, count: int):
     return _each(deleted, model, profile, seed, count)
 
 
-def attended(model: str, profile: str, seed: int, number: int, count: int, proximity: int) -> list:
+def attended(model: str, prompt: str, text: str, proximity: int) -> list:
     """Return the vertical scores (L, H, M) of one trace."""
-    trace = corpus.traces(model, profile, seed, count)[number]
-    matrices = attention.sentence_attention(_network(model), trace.whole, trace.located)
+    matrices = attention.sentence_attention(load(model), *_located(prompt, text))
     return significant(attention.vertical_scores(matrices, proximity)).tolist()
 
 
@@ -141,25 +139,21 @@ def significant(values: np.ndarray, digits: int = 6) -> np.ndarray:
 def attention_matrix(model: str, trace: corpus.Trace, layer: int, head: int) -> np.ndarray:
     """Return the sentence matrix (M, M) [reading, read] of one head on one trace (cached)."""
     how = {"model": model, "prompt": trace.case.prompt, "text": trace.case.text, "layer": layer, "head": head}
-    return np.array(cached(_head_matrix, salt(model), **how), float)
+    return np.array(cached(_head_matrix, corpus.identity(model), **how), float)
 
 
 def _head_matrix(model: str, prompt: str, text: str, layer: int, head: int) -> list:
-    shift = len(prompt)
-    sentences = [Sentence(s.start + shift, s.end + shift, s.text) for s in split(text)]
-    return attention.sentence_attention(_network(model), prompt + text, sentences)[layer, head].tolist()
+    return attention.sentence_attention(load(model), *_located(prompt, text))[layer, head].tolist()
 
 
-def suppressed(model: str, profile: str, seed: int, number: int, count: int) -> list:
+def suppressed(model: str, prompt: str, text: str) -> list:
     """Return the suppression matrix (M, M) of one trace."""
-    trace = corpus.traces(model, profile, seed, count)[number]
-    return np.round(suppression.suppression_matrix(_network(model), trace.whole, trace.located), 6).tolist()
+    return np.round(suppression.suppression_matrix(load(model), *_located(prompt, text)), 6).tolist()
 
 
-def deleted(model: str, profile: str, seed: int, number: int, count: int) -> list:
+def deleted(model: str, prompt: str, text: str) -> list:
     """Return the deletion matrix (M, M) of one trace."""
-    trace = corpus.traces(model, profile, seed, count)[number]
-    return np.round(deletion.deletion_matrix(_network(model), trace.whole, trace.located), 8).tolist()
+    return np.round(deletion.deletion_matrix(load(model), *_located(prompt, text)), 8).tolist()
 
 
 def receiver_heads(vertical: Sequence[np.ndarray], heads: int = 0) -> tuple[list[tuple[int, int]], np.ndarray]:
@@ -172,29 +166,16 @@ def receiver_heads(vertical: Sequence[np.ndarray], heads: int = 0) -> tuple[list
     return attention.receiver_heads(kurtoses, heads or receivers.head_count(layers, width)), kurtoses
 
 
-@cache
-def salt(model: str) -> str:
-    """Return what the results of a model depend on besides code: its weights, and the traces recorded of it."""
-    log = RUNS / f"{corpus.RUN}.csv"
-    return corpus.identity(model) + (sha256(log)[:16] if model == corpus.RECORDED and log.is_file() else "")
-
-
 def _each(function: Callable, model: str, profile: str, seed: int, count: int, **more: Any):
     found = corpus.traces(model, profile, seed, count)
-    how = {"model": model, "profile": profile, "count": count, **more}
-    jobs = [how | {"seed": t.seed, "number": t.number} for t in found]
-    values = cached_grid(function, jobs, f"{function.__name__} {model}", salt=salt(model))
+    jobs = [{"model": model, "prompt": t.case.prompt, "text": t.case.text} | more for t in found]
+    values = cached_grid(function, jobs, f"{function.__name__} {model}", salt=corpus.identity(model))
     return found, [np.array(value, float) for value in values]
 
 
-def _network(model: str) -> Any:
-    from anchors.models.language import load
-
-    return load(model)
-
-
-def _texts(text: str) -> list[str]:
-    return [sentence.text for sentence in split(text)]
+def _located(prompt: str, text: str) -> tuple[str, list[Sentence]]:
+    """Return prompt and solution as one text, and the sentences of the solution with their places in it."""
+    return prompt + text, shifted(split(text), len(prompt))
 
 
 def _counts(table: pd.DataFrame) -> list[dict]:
@@ -226,15 +207,24 @@ def _recorded(trace: corpus.Trace) -> Rolled:
     return Rolled(trace, counts.drop(columns=["seed", "number"]).reset_index(drop=True), steps)
 
 
+def live_rows(model: str, found: Sequence[corpus.Trace], profile: str) -> list[Row]:
+    """Return what of a recorded run is repeated, as a row: the log-probability of its traces; none for other models."""
+    if not corpus.is_recorded(model, profile) or not found:
+        return []
+    gap = max(abs(rescored(trace, model) - trace.logprob) for trace in found)
+    quantity = f"{corpus.name_of(model)}: largest |live − recorded| log-probability of a trace"
+    return [Row(quantity, gap, n=len(found), unit="nats", source="live")]
+
+
 def rescored(trace: corpus.Trace, model: str) -> float:
     """Return the log-probability (nats) of a recorded trace under the model of today: the live part of the run."""
-    return cached(_rescored, salt(model), model=model, prompt=trace.case.prompt, text=trace.case.text)
+    return cached(_rescored, corpus.identity(model), model=model, prompt=trace.case.prompt, text=trace.case.text)
 
 
 def _rescored(model: str, prompt: str, text: str) -> float:
     import torch
 
-    lm = _network(model)
+    lm = load(model)
     ids, start = lm.encode(prompt + text), len(lm.encode(prompt))
     with torch.inference_mode():
         logits = lm.network(torch.tensor([ids], device=lm.network.device)).logits[0].float().log_softmax(-1)

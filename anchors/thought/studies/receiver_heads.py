@@ -7,7 +7,7 @@ import pandas as pd
 
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval, mean_interval, paired_interval
+from anchors.companion.stats import Interval, in_words, known_interval, known_mean
 from anchors.thought import attention, receivers
 from anchors.thought.estimators import interval
 from anchors.thought.ranking import spearman
@@ -17,7 +17,6 @@ PLAN, COMPUTE, DOUBT = "plan_generation", "active_computation", "uncertainty_man
 PAIRS = ((PLAN, COMPUTE), (DOUBT, COMPUTE))
 WORDS = {PLAN: "plans", COMPUTE: "computations", DOUBT: "doubts"}
 UNIT, SCALE = "1e-3", 1000.0  # of receiver-head scores, as the paper's axis
-PUBLISHED_MODEL = "smollm2"  # whose rows stand beside the paper's values: it too writes natural language
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,8 @@ class Heads:
 
     @property
     def problems(self) -> np.ndarray:
-        """The problem (traces,) of each trace: the reasoner has one trace of each, other models have two."""
-        numbers = np.arange(len(self.traces))
-        return numbers if self.model == "reasoner" else numbers // 2
+        """The problem (traces,) of each trace, numbered from 0; two traces may share one."""
+        return np.unique([trace.problem for trace in self.traces], return_inverse=True)[1]
 
     @property
     def half(self) -> np.ndarray:
@@ -55,9 +53,8 @@ class Heads:
 
     def over_problems(self, values: np.ndarray) -> Interval:
         """Return the mean of (traces,) with its Student interval over problems; what is not known is left out."""
-        known = np.isfinite(values)
-        groups = [np.mean(values[known & (self.problems == p)]) for p in np.unique(self.problems[known])]
-        return mean_interval(np.array(groups)) if groups else _nothing()
+        by_problem = [known_mean(values[self.problems == p], 0) for p in np.unique(self.problems)]
+        return known_interval(np.array(by_problem), fewest=2)
 
 
 def compute(models: list[str], profile: str, seed: int, traces: int, heads: int, proximity: int) -> list[Heads]:
@@ -103,7 +100,7 @@ def head_table(found: list[Heads]) -> pd.DataFrame:
         first, second = (
             np.concatenate([np.full(width, np.nan), half]) for half in receivers.half_means(heads.kurtoses, heads.half)
         )
-        mean = _mean(heads.kurtoses.reshape(len(heads.kurtoses), -1))
+        mean = known_mean(heads.kurtoses.reshape(len(heads.kurtoses), -1), 0)
         columns = {"model": heads.model, "layer": layer, "head": head, "kurtosis": mean, "first": first}
         chosen = [(a, b) in set(heads.chosen) for a, b in zip(layer.tolist(), head.tolist(), strict=True)]
         tables.append(pd.DataFrame(columns | {"second": second, "receiver": chosen}))
@@ -136,7 +133,7 @@ def summarise_existence(found: list[Heads]) -> tuple[list[Row], Verdict]:
         )
         clear.append(gap.low > 0 and own.low > 0)  # above other heads, and above a normal distribution's
         words.append(
-            f"{model}: kurtosis {own.mean:.2f} ({own.low:.2f} to {own.high:.2f}) of {len(heads.chosen)} receiver heads "
+            f"{model}: kurtosis {in_words(own, '.2f')} of {len(heads.chosen)} receiver heads "
             f"against {every.mean:.2f} of all (difference {gap.low:.2f} to {gap.high:.2f}) on traces of problems that "
             f"did not choose them; kurtosis goes with the layer at {depth.mean:+.2f}"
         )
@@ -159,7 +156,7 @@ def reliability(heads: Heads, draws: int, seed: int) -> Interval:
     halves = [np.unique(heads.problems[heads.half == one]) for one in (0, 1)]
     for _ in range(draws):
         picked = [np.concatenate([np.flatnonzero(heads.problems == p) for p in rng.choice(h, len(h))]) for h in halves]
-        first, second = (_mean(heads.kurtoses[one][:, 1:].reshape(len(one), -1)) for one in picked)
+        first, second = (known_mean(heads.kurtoses[one][:, 1:].reshape(len(one), -1), 0) for one in picked)
         known = np.isfinite(first) & np.isfinite(second)
         found.append(np.corrcoef(first[known], second[known])[0, 1])
     value = receivers.reliability(heads.kurtoses, heads.half)
@@ -181,7 +178,7 @@ def summarise_reliability(found: list[Heads], profile: str, seed: int) -> tuple[
     """Return split-half reliability and agreement of heads beside the quoted values, and the verdict."""
     rows, words, clear = [], [], []
     for heads in found:
-        mark = "" if heads.model == PUBLISHED_MODEL else f"{corpus.name_of(heads.model)}: "
+        mark = corpus.mark_of(heads.model)
         n, both = len(heads.traces), agreements(heads)
         r = reliability(heads, choose(profile, 50, 500, 2000), seed)
         gain = heads.over_problems(both["held out"] - both["arbitrary"])
@@ -195,7 +192,7 @@ def summarise_reliability(found: list[Heads], profile: str, seed: int) -> tuple[
         rows.append(row(f"{mark}top heads of the other half − arbitrary heads", gain, n))
         clear += [r.low > 0, gain.low > 0]
         words.append(
-            f"{corpus.name_of(heads.model)}: split-half r = {r.mean:.2f} ({r.low:.2f} to {r.high:.2f}); vertical "
+            f"{corpus.name_of(heads.model)}: split-half r = {in_words(r, '.2f')}; vertical "
             f"scores of receiver heads correlate at {np.nanmean(both['held out']):.2f} (held out), of arbitrary "
             f"heads at {np.nanmean(both['arbitrary']):.2f}"
         )
@@ -231,7 +228,7 @@ def contrast(table: pd.DataFrame, model: str, first: str, second: str, column: s
     own = table[table.model == model].dropna(subset=[column])
     means = own.groupby(["problem", "category"])[column].mean().unstack("category")
     both = means.reindex(columns=[first, second]).dropna()
-    return paired_interval(both[first].to_numpy(), both[second].to_numpy()) if len(both) else _nothing()
+    return known_interval((both[first] - both[second]).to_numpy(), fewest=2)
 
 
 def summarise_categories(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
@@ -244,21 +241,9 @@ def summarise_categories(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
             rows.append(row(f"{name}, receiver-head score", raw, raw.n, UNIT))
             rows.append(row(f"{name}, beyond position", left, left.n, UNIT))
             clear += [raw.low > 0, left.low > 0]
-            both = [f"{i.mean:+.1f} ({i.low:+.1f} to {i.high:+.1f})" for i in (raw, left)]
-            words.append(f"{name} {both[0]}, beyond position {both[1]}")
+            words.append(f"{name} {in_words(raw, '+.1f')}, beyond position {in_words(left, '+.1f')}")
             against += [raw.high < 0, left.high < 0]
     kind = "holds" if all(clear) else "mixed" if any(clear) else "does not hold"
     most = f"As claimed and clear in {sum(clear)} of {len(clear)} comparisons"
     counts = f"{most}, clearly the other way in {sum(against)}."
     return rows, Verdict(kind, f"In thousandths of attention: {'; '.join(words)}. {counts}")
-
-
-def _nothing() -> Interval:
-    return Interval(float("nan"), float("nan"), float("nan"), 0)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Return the mean over rows of what is known, (n,)."""
-    known = np.isfinite(values)
-    total = np.where(known, values, 0.0).sum(0)
-    return np.where(known.any(0), total / np.maximum(known.sum(0), 1), np.nan)

@@ -8,7 +8,7 @@ import pandas as pd
 from anchors.companion.errors import InputError
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval, mean_interval
+from anchors.companion.stats import Interval, in_words, known_interval
 from anchors.thought.reasoner import truth
 from anchors.thought.studies import corpus, methods
 from anchors.thought.studies.corpus import is_recorded, name_of
@@ -26,7 +26,6 @@ MEASURES = {
     "exact_size": ("exact counterfactual |accuracy|", ""),
 }
 CLAIMED = ("counterfactual_kl", "counterfactual_size")  # what the claim is about
-FEWEST = 5  # traces from which an interval is given
 PUBLISHED_ROLLOUTS, OTHERS = 100, 4  # per prefix in the paper; wrong answers that are shown by name
 
 
@@ -125,7 +124,7 @@ def shares(one: methods.Rolled, others: int = OTHERS) -> pd.DataFrame:
 
 
 def plain(answer: str) -> str:
-    """Return an answer as it is shown: ``14.0`` as ``14``, at most eight characters."""
+    """Return an answer as it is shown, one spelling for a number: ``14.0`` is ``14``; eight characters at most."""
     try:
         return f"{float(answer):g}"
     except ValueError:
@@ -158,35 +157,18 @@ def contrast(table: pd.DataFrame, model: str, column: str) -> Interval:
         for name, group in (("anchors", ANCHORS), ("plain", PLAIN))
     ]
     both = pd.concat(means, axis=1).dropna()
-    return over_traces((both["anchors"] - both["plain"]).to_numpy())
-
-
-def over_traces(values: np.ndarray) -> Interval:
-    """Return the mean of what is known (n,) with its Student interval from five on; NaN where fewer than two are."""
-    known = np.asarray(values, float)[np.isfinite(values)]
-    if known.size >= FEWEST:
-        return mean_interval(known)
-    return Interval(float(known.mean()) if known.size > 1 else float("nan"), float("nan"), float("nan"), known.size)
+    return known_interval((both["anchors"] - both["plain"]).to_numpy())
 
 
 def category_mean(table: pd.DataFrame, model: str, group: tuple[str, ...], column: str) -> Interval:
     """Return the mean of a column over the sentences of some categories: trace means over the traces that have any."""
     own = table[(table["model"] == model) & table["category"].isin(group)].dropna(subset=[column])
-    return over_traces(own.groupby("trace")[column].mean().to_numpy())
-
-
-def live_gap(model: str, rolled: list[methods.Rolled]) -> float:
-    """Return the largest |live − recorded| log-probability (nats) of the traces: what of a recorded run is repeated."""
-    return max(abs(methods.rescored(one.trace, model) - one.trace.logprob) for one in rolled)
+    return known_interval(own.groupby("trace")[column].mean().to_numpy())
 
 
 def live_rows(found: dict[str, list[methods.Rolled]], profile: str) -> list[Row]:
-    """Return :func:`live_gap` of the models whose rollouts are a recorded run, as rows."""
-    return [
-        Row(f"{name_of(model)}: largest |live − recorded| log-probability of a trace", live_gap(model, own), n=len(own),
-            unit="nats", source="live")
-        for model, own in found.items() if is_recorded(model, profile) and own
-    ]  # fmt: skip
+    """Return :func:`anchors.thought.studies.methods.live_rows` of all models."""
+    return [r for model, own in found.items() for r in methods.live_rows(model, [one.trace for one in own], profile)]
 
 
 def summarise(found: dict[str, list[methods.Rolled]], table: pd.DataFrame, profile: str) -> tuple[list[Row], Verdict]:
@@ -237,11 +219,11 @@ def _text(gaps: dict[tuple[str, str], Interval], models: list[str]) -> str:
     first = []
     for m in models:
         kl, size = (gaps[m, column] for column in CLAIMED)
-        first.append(f"{name_of(m)} {signed(kl, ' nats')} and {signed(size)}, n = {kl.n}")
-    second = [f"{name_of(m)} {signed(gaps[m, 'resampling_size'])}" for m in models]
+        first.append(f"{name_of(m)} {in_words(kl, unit=' nats')} and {in_words(size)}, n = {kl.n}")
+    second = [f"{name_of(m)} {in_words(gaps[m, 'resampling_size'])}" for m in models]
     true = rules = ""
     if "reasoner" in models:
-        true = f"; exact |accuracy| in the reasoner's process {signed(gaps['reasoner', 'exact_size'])}"
+        true = f"; exact |accuracy| in the reasoner's process {in_words(gaps['reasoner', 'exact_size'])}"
     if models != ["reasoner"]:
         rules = "labels of other models than the reasoner are made by rules; "
     return (
@@ -249,11 +231,3 @@ def _text(gaps: dict[tuple[str, str], Interval], models: list[str]) -> str:
         f"{true}. Resampling |accuracy|, which counts sentences that hardly vary too: {'; '.join(second)}. "
         f"Reduced scale: {rules}small models, few traces."
     )
-
-
-def signed(found: Interval, unit: str = "") -> str:
-    """Return a mean with its unit and interval in words."""
-    if not np.isfinite(found.mean):
-        return "undefined"
-    ends = f" ({found.low:+.2f} to {found.high:+.2f})" if np.isfinite(found.low) else " (too few for an interval)"
-    return f"{found.mean:+.2f}{unit}{ends}"

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from anchors.companion.errors import InputError
+from anchors.companion.stats import known_mean
 from anchors.thought import experiments, ranking
 from anchors.thought.importance import mark_different, trace_importances
 from anchors.thought.reasoner import program, truth
 from anchors.thought.rollouts import RolloutStore
-from anchors.thought.sentences import Sentence, split
+from anchors.thought.sentences import shifted, split
 from anchors.thought.settings import Sampling
 from anchors.thought.steps import step_importance
 from anchors.thought.studies.ideal import Process
@@ -60,7 +61,7 @@ def measured(
     pairs["edge"] = truth.dependency_matrix(trace.dependencies, len(trace.sentences))[i, j]
     pairs["true_steps"] = truth.exact_step_matrix(trace.problem, trace.sentences)[i, j]
     sentences = sentences.join(estimates)
-    sentences["steps_out"] = _mean_out(steps)
+    sentences["steps_out"] = known_mean(steps, 1)
     heads = {} if reader is None else white_box(reader, case, sentences, pairs)
     about = {"seed": seed, "number": number}
     return heads | {
@@ -99,7 +100,7 @@ def resampled(model: Any, case: experiments.Case, seeds: range) -> tuple[pd.Data
         for method in ("resampling", "counterfactual") for unit in ("accuracy", "kl")
     }  # fmt: skip
     columns["forced_kl"] = trace_importances(forced, "forced", "kl", bootstrap=0, count=len(texts)).value
-    steps = step_importance(texts, table.text.tolist(), table.sentence.to_numpy(), one_hot, _texts)
+    steps = step_importance(texts, table.text.tolist(), table.sentence.to_numpy(), one_hot, texts_of)
     return pd.DataFrame(columns), steps
 
 
@@ -107,14 +108,13 @@ def white_box(model: Any, case: experiments.Case, sentences: pd.DataFrame, pairs
     """Add suppression and mean attention to the tables; return kurtosis (L, H), vertical scores, attention by head."""
     from anchors.thought import attention, suppression
 
-    text, shift = case.prompt + case.text, len(case.prompt)
-    spans = [Sentence(s.start + shift, s.end + shift, s.text) for s in case.sentences]
+    text, spans = case.prompt + case.text, shifted(case.sentences, len(case.prompt))
     matrices = np.nan_to_num(attention.sentence_attention(model, text, spans))  # (L, H, M, M)
     vertical = attention.vertical_scores(matrices, proximity=PROXIMITY)  # (L, H, M)
     effect = suppression.suppression_matrix(model, text, spans, normalise="official")
     i, j = pairs.source.to_numpy(), pairs.target.to_numpy()
     pairs["suppression"], pairs["attention"] = effect[i, j], matrices[:, :, j, i].mean((0, 1))
-    sentences["suppression_out"] = _mean_out(effect)
+    sentences["suppression_out"] = known_mean(effect, 1)
     sentences["attention_received"] = np.nanmean(np.nan_to_num(vertical), axis=(0, 1))
     return {
         "kurtosis": attention.kurtosis(vertical).tolist(), "vertical": np.round(vertical, 6).tolist(),
@@ -149,17 +149,10 @@ def one_hot(texts: list[str]) -> np.ndarray:
     return np.eye(len(texts), dtype=np.float32)
 
 
-def _texts(text: str) -> list[str]:
+def texts_of(text: str) -> list[str]:
     return [sentence.text for sentence in split(text)]
 
 
 def _spaced(text: str) -> str:
     """Return a continuation with the one blank between it and its prompt."""
     return " " + text.strip()
-
-
-def _mean_out(matrix: np.ndarray) -> np.ndarray:
-    """Return the mean over later targets (M,) of a matrix [source, target], NaN where there is none."""
-    upper = np.triu(np.ones(matrix.shape, bool), 1) & np.isfinite(matrix)
-    total = np.where(upper, matrix, 0.0).sum(1)
-    return np.where(upper.any(1), total / np.maximum(upper.sum(1), 1), np.nan)

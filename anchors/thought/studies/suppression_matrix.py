@@ -7,13 +7,13 @@ import pandas as pd
 
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval
+from anchors.companion.stats import Interval, in_words, known_interval
 from anchors.thought import ranking
 from anchors.thought.reasoner import program, truth
 from anchors.thought.studies import corpus, methods
 from anchors.thought.studies.corpus import is_recorded, name_of
 from anchors.thought.studies.resampling import compute as roll
-from anchors.thought.studies.resampling import live_rows, over_traces
+from anchors.thought.studies.resampling import live_rows
 from anchors.thought.studies.suppression_vs_resampling import COLUMNS, NEAR, SCOPES, STATISTICS, compared, judged
 from anchors.thought.suppression import centred
 
@@ -113,7 +113,7 @@ def of(table: pd.DataFrame, model: str, scope: str, statistic: str) -> pd.DataFr
 def edge_gap(table: pd.DataFrame, model: str, method: str) -> Interval:
     """Return AUROC of a method less that of nearness, paired by trace."""
     own, near = (of(table, model, "edges", m).r.to_numpy() for m in (method, "nearness"))
-    return over_traces(own - near)
+    return known_interval(own - near)
 
 
 def summarise(found: dict[str, list[methods.Rolled]], table: pd.DataFrame, profile: str) -> tuple[list[Row], Verdict]:
@@ -125,7 +125,7 @@ def summarise(found: dict[str, list[methods.Rolled]], table: pd.DataFrame, profi
     for model in found:
         rows += _rows(table, model, "recorded" if is_recorded(model, profile) else "cached") + _edge_rows(table, model)
         every, near = (of(table, model, scope, "Pearson").r.to_numpy() for scope in SCOPES)
-        found_by.append((over_traces(every), over_traces(near - every)))
+        found_by.append((known_interval(every), known_interval(near - every)))
         words.append(_words(table, model))
     text = f"{'. '.join(words)}. Small models, short traces and few of them: reduced scale."
     return rows + live_rows(found, profile), Verdict(judged(found_by), text)
@@ -138,14 +138,14 @@ def _rows(table: pd.DataFrame, model: str, source: str) -> list[Row]:
             own = of(table, model, scope, statistic)
             own = own[np.isfinite(own.r)]
             n, quantity = int(own.pairs.sum()), f"{mark}: {statistic} correlation over {name}"
-            rows.append(row(quantity, over_traces(own.r), n, source=source))
-            rows.append(row(f"{quantity}, beyond distance", over_traces(own.beyond), n, source=source))
-            rows.append(row(f"{quantity}, permuted at equal distance", over_traces(own.chance), n, source=source))
+            rows.append(row(quantity, known_interval(own.r), n, source=source))
+            rows.append(row(f"{quantity}, beyond distance", known_interval(own.beyond), n, source=source))
+            rows.append(row(f"{quantity}, permuted at equal distance", known_interval(own.chance), n, source=source))
     for statistic in STATISTICS:
         own = of(table, model, "exact", statistic)
         quantity = f"{mark}: {statistic} correlation over all pairs, exact sentence to sentence"
         for column, words in (("r", ""), ("beyond", ", beyond distance")) if len(own) else ():
-            rows.append(row(quantity + words, over_traces(own[column]), int(own.pairs.sum())))
+            rows.append(row(quantity + words, known_interval(own[column]), int(own.pairs.sum())))
     own = of(table, model, "all", "Pearson")
     left_out = int(own.r.isna().sum())
     return [*rows, Row(f"{mark}: traces left out (an effect is constant)", left_out, n=len(own), source=source)]
@@ -156,7 +156,7 @@ def _edge_rows(table: pd.DataFrame, model: str) -> list[Row]:
     if found["nearness"].empty:
         return []
     rows = [
-        row(f"{name_of(model)}: AUROC for true dependencies, {METHODS[m]}", over_traces(own.r), int(own.pairs.sum()))
+        row(f"{name_of(model)}: AUROC for true dependencies, {METHODS[m]}", known_interval(own.r), int(own.pairs.sum()))
         for m, own in found.items()
     ]
     for method in ("steps", "suppression"):
@@ -167,26 +167,20 @@ def _edge_rows(table: pd.DataFrame, model: str) -> list[Row]:
 
 def _words(table: pd.DataFrame, model: str) -> str:
     own, ranks = of(table, model, "all", "Pearson"), of(table, model, "all", "Spearman")
-    r, near = (over_traces(of(table, model, scope, "Pearson").r) for scope in SCOPES)
-    beyond, chance = over_traces(own.beyond), over_traces(own.chance)
+    r, near = (known_interval(of(table, model, scope, "Pearson").r) for scope in SCOPES)
+    beyond, chance = known_interval(own.beyond), known_interval(own.chance)
     text = (
-        f"{name_of(model)}, {own.r.notna().sum()} of {len(own)} traces: r = {_with_ends(r)} over all pairs (ranks "
-        f"{over_traces(ranks.r).mean:.2f}) and {near.mean:.2f} within {NEAR} sentences, {chance.mean:.2f} when "
-        f"permuted at equal distance, {_with_ends(beyond)} beyond distance"
+        f"{name_of(model)}, {own.r.notna().sum()} of {len(own)} traces: r = {in_words(r, '.2f')} over all pairs (ranks "
+        f"{known_interval(ranks.r).mean:.2f}) and {near.mean:.2f} within {NEAR} sentences, {chance.mean:.2f} when "
+        f"permuted at equal distance, {in_words(beyond, '.2f')} beyond distance"
     )
-    areas = {m: over_traces(of(table, model, "edges", m).r).mean for m in METHODS}
+    areas = {m: known_interval(of(table, model, "edges", m).r).mean for m in METHODS}
     if np.isnan(areas["nearness"]):
         return text
-    r, rho = (over_traces(of(table, model, "exact", statistic).r) for statistic in STATISTICS)
+    r, rho = (known_interval(of(table, model, "exact", statistic).r) for statistic in STATISTICS)
     left = of(table, model, "exact", "Spearman")
     found = ", ".join(f"{METHODS[m]} {area:.2f}" for m, area in areas.items())
     return (
-        f"{text}; with exact importances r = {r.mean:.2f}, ranks {_with_ends(rho)}, ranks beyond distance "
-        f"{_with_ends(over_traces(left.beyond))}; AUROC for its true dependencies: {found}"
+        f"{text}; with exact importances r = {r.mean:.2f}, ranks {in_words(rho, '.2f')}, ranks beyond distance "
+        f"{in_words(known_interval(left.beyond), '.2f')}; AUROC for its true dependencies: {found}"
     )
-
-
-def _with_ends(interval: Interval) -> str:
-    """Return a mean with its interval in words, where it has one."""
-    ends = f" ({interval.low:.2f} to {interval.high:.2f})" if np.isfinite(interval.low) else ""
-    return f"{interval.mean:.2f}{ends}"
