@@ -1,6 +1,7 @@
 """Sentence attention and suppression against the obvious versions, side by side in one process on one thread."""
 
 import argparse
+import resource
 import time
 
 import numpy as np
@@ -12,6 +13,7 @@ from anchors.thought.sentences import Sentence, split
 from anchors.thought.studies import corpus
 
 POOLING, MASKING = 50, 2.5  # times as fast, at least
+LAYERS = 2  # of attention weights, beside the model
 
 WORDS = "So the sum of the first numbers is smaller than we thought and we should add the next one to it"
 
@@ -70,12 +72,28 @@ def masking(name: str, model: LanguageModel, text: str, parts: list[Sentence]) -
     print(f"one pass for each source {end - middle:.1f} s: {ratio:.1f} times as fast (required: {MASKING})")
 
 
+def memory(name: str, model: LanguageModel, tokens: int) -> None:
+    """Peak memory of reading sentence attention above that of a plain pass, in layers of attention weights."""
+    parts = split(text_of(tokens // 24))
+    text = " ".join(part.text for part in parts)
+    ids = torch.tensor([model.encode(text)])
+    with torch.inference_mode():
+        model.network(ids, use_cache=False, logits_to_keep=1)
+    plain = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    attention.sentence_attention(model, text, split(text))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    layer = 4 * model.network.config.num_attention_heads * ids.shape[1] ** 2 / 1024  # KiB
+    words = f"memory, {name}, T = {ids.shape[1]}: {(peak - plain) / 1024:.0f} MiB above a plain pass"
+    print(f"{words}, {(peak - plain) / layer:.1f} layers of attention (at most {LAYERS})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--sentences", type=int, default=16)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    memory(arguments.model, load(arguments.model), 3000)  # first: the peak of a process never falls
     for tokens, sentences in ((1000, 60), (1000, 144), (4200, 144)):
         pooling(tokens, sentences, 4)
     model, text = load(arguments.model), text_of(arguments.sentences)

@@ -1,6 +1,7 @@
 """Attention between sentences, and the heads whose attention narrows on few of them (sec. 2.6).
 
-Costs: one forward pass over T tokens; one layer's attention (H, T, T) is in memory at a time and leaves (H, M, M).
+Costs: one forward pass over T tokens; one layer's attention (H, T, T) is in memory at a time, computed in place, and
+leaves (H, M, M).
 """
 
 from collections.abc import Sequence
@@ -101,16 +102,15 @@ def attention_given_to(network: Any, receive: Any):
     from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
     def attend(module, query, key, value, attention_mask, scaling=None, softcap=None, **_):
-        import torch
-
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-        scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+        query = query * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+        weights = (query @ key.transpose(2, 3)).float()  # (b, H, T, T): from here on in place, one layer in memory
         if softcap is not None:
-            scores = softcap * torch.tanh(scores / softcap)
+            weights.div_(softcap).tanh_().mul_(softcap)
         if attention_mask is not None:
-            scores = scores + attention_mask[..., : key.shape[2]]
-        weights = torch.softmax(scores.float(), -1)
+            weights.add_(attention_mask[..., : key.shape[2]])
+        weights.sub_(weights.amax(-1, keepdim=True)).exp_().div_(weights.sum(-1, keepdim=True))
         receive(weights)
         return (weights.to(value.dtype) @ value).transpose(1, 2).contiguous(), None
 

@@ -142,7 +142,7 @@ def _agreement(ax: Any, found: dict[str, np.ndarray]) -> None:
 def ablation(table: pd.DataFrame):
     """Accuracy against the share of heads ablated by kind of head, and receiver heads less their controls."""
     models = list(table.model.unique())
-    figure, axes = subplots(2, len(models), width=DOUBLE, height=5.6, sharex=True, squeeze=False)
+    figure, axes = subplots(2, len(models), width=DOUBLE, height=5.6, sharex="col", squeeze=False)
     for (top, bottom), model in zip(axes.T, models, strict=True):
         own = table[table.model == model]
         shares = head_ablation.shares_of(own)
@@ -164,7 +164,7 @@ def ablation(table: pd.DataFrame):
 
 
 def _line(ax: Any, shares: list[float], found: list, look: dict) -> None:
-    x = 100 * np.array(shares) + 0.5 * look["shift"]
+    x = 100 * np.array(shares) + 1.5 * max(shares) * look["shift"]  # beside each other
     low, high = np.array([i.low for i in found]), np.array([i.high for i in found])
     ax.vlines(x, low, high, color=look["color"], linewidth=1.1, alpha=0.8)
     ax.plot(x, [i.mean for i in found], color=look["color"], marker=look["marker"], markersize=4, label=look["label"])
