@@ -9,14 +9,15 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 from anchors.companion.errors import AnchorsError, InputError
 
 LONGEST = 60.0  # seconds between two attempts at most, unless the server asks for more
+WAKE = 0.2  # seconds after which a wait for results is begun anew
 ROUNDS = 3  # attempts per place that fail in a row before a server is set aside, where there is another
 
 Send = Callable[[str, dict[str, Any]], Awaitable[Any]]  # of a server's address and a request
@@ -103,13 +104,19 @@ class Dispatch:
             All servers are set aside.
         """
         with _running(self._main()):
-            while (item := self.outbox.get()) is not None:
+            while (item := self._next()) is not None:
                 if isinstance(item, BaseException):
                     raise item
                 if isinstance(item, str):
                     warnings.warn(item, stacklevel=3)
                 else:
                     yield item
+
+    def _next(self) -> Any:
+        """Wait for the next item; wake at times, since a Ctrl-C just before a wait would only be seen after it."""
+        while True:
+            with suppress(Empty):
+                return self.outbox.get(timeout=WAKE)
 
     async def _main(self) -> None:
         try:
