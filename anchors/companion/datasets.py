@@ -30,13 +30,28 @@ def _inside(path: str) -> str:
 
 
 class DataFile(BaseModel):
-    """One file of a data set; ``path`` is its place inside the mirror and the downloads folder."""
+    """One file of a data set; ``path`` is its place inside the mirror and the downloads folder.
+
+    A mirror may hold compressed (``.xz``, ``.gz``) what the address serves plain: then ``plain_bytes`` and
+    ``plain_sha256`` describe the plain file, which lies beside without that suffix and serves as well. A file without
+    a url was made for the mirror and cannot be downloaded.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     path: Annotated[str, AfterValidator(_inside)]
     bytes: int = Field(gt=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    url: str = Field(pattern="^https?://")
+    url: str = Field(default="", pattern="^(https?://.*)?$")
+    plain_bytes: int = Field(default=0, ge=0)
+    plain_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+
+    @property
+    def served(self) -> "DataFile":
+        """The file as its address serves it: without the compression that the mirror adds, where that is given."""
+        if not self.plain_sha256:
+            return self
+        path = str(PurePosixPath(self.path).with_suffix(""))
+        return DataFile(path=path, bytes=self.plain_bytes, sha256=self.plain_sha256, url=self.url)
 
 
 class Dataset(BaseModel):
@@ -85,7 +100,7 @@ def fetch(name: str) -> dict[str, Path]:
     AnchorsError
         The downloads folder cannot be written.
     """
-    return {Path(file.path).name: locate(file) or _download(name, file) for file in dataset(name).files}
+    return {Path(file.path).name: locate(file) or _download(name, file.served) for file in dataset(name).files}
 
 
 def available(name: str) -> bool:
@@ -133,8 +148,9 @@ def locate(file: DataFile) -> Path | None:
         The file is there with the wrong checksum.
     """
     for folder in (downloads_dir(), mirror()):
-        if folder is not None and (folder / file.path).is_file():
-            return _verified(folder / file.path, file)
+        for form in dict.fromkeys((file, file.served)):
+            if folder is not None and (folder / form.path).is_file():
+                return _verified(folder / form.path, form)
     return None
 
 
@@ -143,7 +159,7 @@ def _verified(path: Path, file: DataFile) -> Path:
     mark = [stat.st_size, stat.st_mtime_ns, file.sha256]
     if memory.get(str(path)) == mark:
         return path
-    _check(path, file, relative(path), f"Delete it and run again, or replace it by the file from {file.url}")
+    _check(path, file, relative(path), f"Delete it and run again. {_cure(file)}")
     _remember({**memory, str(path): mark})
     return path
 
@@ -175,6 +191,8 @@ def _download(name: str, file: DataFile) -> Path:
 
     if os.environ.get("ANCHORS_OFFLINE") == "1":
         raise MissingData(name, f"{file.path} is not here and ANCHORS_OFFLINE=1 forbids downloads", _cure(file))
+    if not file.url:
+        raise MissingData(name, f"{file.path} was made for the data mirror and no address serves it", _cure(file))
     target = downloads_dir() / file.path
     partial = downloads_dir() / ".partial" / file.sha256[:16]
     try:
@@ -215,4 +233,5 @@ def _get(file: DataFile, partial: Path, name: str) -> Path:
 
 def _cure(file: DataFile) -> str:
     place = relative(downloads_dir() / file.path)
-    return f"Set ANCHORS_DATA_MIRROR to a folder that holds {file.path}, or place the file at {place} (from {file.url})"
+    source = f" (from {file.url})" if file.url else ""
+    return f"Set ANCHORS_DATA_MIRROR to a folder that holds {file.path}, or place the file at {place}{source}"

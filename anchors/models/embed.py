@@ -33,7 +33,7 @@ def embed(texts: Sequence[str], model: str = "minilm", batch: int = 64, device: 
 
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise InputError("texts", type(texts).__name__, "a sequence of strings", "Wrap one text as [text].")
-    tokenizer, network = _load(model, device)
+    tokenizer, network = load(model, device)
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     vectors = np.zeros((len(texts), network.config.hidden_size), dtype=np.float32)
     with torch.inference_mode():
@@ -55,7 +55,8 @@ def _pooled(tokenizer, network, texts: list[str]) -> np.ndarray:
 
 
 @cache
-def _load(model: str, device: str):
+def load(model: str = "minilm", device: str = "cpu"):
+    """Return tokenizer and network (in evaluation mode), loaded once per process; errors as :func:`embed`."""
     import torch
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging

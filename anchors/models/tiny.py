@@ -1,7 +1,5 @@
 """Tiny Llamas trained from scratch on a CPU: seeded, in phases, resumable after any kill with identical losses."""
 
-import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from anchors.companion.errors import AnchorsError, InputError
-from anchors.companion.files import atomic_write
-from anchors.companion.paths import relative
+from anchors.companion.errors import AnchorsError
+from anchors.models import checkpoint
 
 Example = tuple[list[int], list[int]]  # token ids and, for each, the label to learn or IGNORED
 IGNORED = -100
@@ -118,8 +115,7 @@ class Training:
         InputError
             The checkpoint belongs to another training.
         """
-        if (self.folder / "state.json").is_file():
-            self._load()
+        self._load()
         self.network.train()
         while self.phase < len(self.phases):
             self._run_phase(self.phases[self.phase])
@@ -162,44 +158,19 @@ class Training:
         return {"architecture": asdict(self.architecture), "phases": phases, "seed": self.seed}
 
     def _save(self) -> None:
-        """Write weights, optimizer and generator beside each other; the state file, written last, names them."""
-        from safetensors.torch import save
-
-        name = f"{self.phase}-{self.step}"
-        moments = {
-            f"{i}.{key}": value.detach().clone().reshape(value.shape)
-            for i, parameter in enumerate(self.network.parameters())
-            for key, value in self.optimizer.state.get(parameter, {}).items()
-        }
-        weights = {key: value.contiguous() for key, value in self.network.state_dict().items()}
-        atomic_write(self.folder / f"{name}.weights.safetensors", save(weights))
-        atomic_write(self.folder / f"{name}.moments.safetensors", save(moments))
         state = {
-            "training": self._identity(), "name": name, "phase": self.phase, "step": self.step,
-            "running": self.running, "rng": self.rng.bit_generator.state, "log": self.log,
+            "training": self._identity(), "phase": self.phase, "step": self.step, "running": self.running,
+            "rng": self.rng.bit_generator.state, "log": self.log,
         }  # fmt: skip
-        atomic_write(self.folder / "state.json", json.dumps(state).encode())
-        for old in self.folder.glob("*.safetensors"):
-            if not old.name.startswith(f"{name}."):
-                os.unlink(old)
+        checkpoint.save(self.folder, f"{self.phase}-{self.step}", self.network, self.optimizer, state)
 
     def _load(self) -> None:
-        from safetensors.torch import load_file
-
-        path = self.folder / "state.json"
-        state = json.loads(path.read_text(encoding="utf-8"))
-        if state["training"] != json.loads(json.dumps(self._identity())):
-            cure = "Delete the folder, or choose another."
-            raise InputError(relative(path), "the checkpoint of another training", "the same sizes and seed", cure)
-        self.network.load_state_dict(load_file(self.folder / f"{state['name']}.weights.safetensors"))
-        moments = load_file(self.folder / f"{state['name']}.moments.safetensors")
-        for i, parameter in enumerate(self.network.parameters()):
-            own = {key.split(".", 1)[1]: value for key, value in moments.items() if key.split(".", 1)[0] == str(i)}
-            if own:
-                self.optimizer.state[parameter] = own
-        self.phase, self.step, self.running = state["phase"], state["step"], state["running"]
-        self.rng.bit_generator.state = state["rng"]
-        self.log = state["log"]
+        found = checkpoint.load(self.folder, self.network, self.optimizer, self._identity())
+        if found:
+            state, _ = found
+            self.phase, self.step, self.running = state["phase"], state["step"], state["running"]
+            self.rng.bit_generator.state = state["rng"]
+            self.log = state["log"]
 
 
 def train(

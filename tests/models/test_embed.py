@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anchors.companion.errors import InputError, MissingData
-from anchors.models.embed import _load, embed, identity
+from anchors.models.embed import embed, identity, load
 
 TEXTS = ["a cat sits on the mat", "a kitten rests on a rug", "interest rates rose again", "", "dog"]
 
@@ -33,7 +33,7 @@ def test_order_and_batch_do_not_matter(vectors, batch):
 def test_equals_the_mean_over_tokens_computed_by_hand(vectors):
     import torch
 
-    tokenizer, network = _load("minilm", "cpu")
+    tokenizer, network = load("minilm", "cpu")
     with torch.inference_mode():
         hidden = network(**tokenizer(TEXTS[0], return_tensors="pt")).last_hidden_state[0].numpy()
     mean = hidden.mean(axis=0)
