@@ -29,21 +29,25 @@ class Anchors:
     chosen : (m,) entities that are anchors, most important first.
     nearest : (N, k) positions in ``chosen`` of each entity's anchors, nearest first; :data:`NONE` where there are less.
     hops : (N, k) int8 distances to them in the training graph; 0 is the entity itself.
+    types : (N, j) further tokens of each entity, or None: incident relation types, see :func:`with_types`. They are
+        numbered after the anchors, and their rows of ``chosen`` are :data:`NONE`.
     """
 
     chosen: np.ndarray
     nearest: np.ndarray
     hops: np.ndarray
+    types: np.ndarray | None = None
 
     @property
     def count(self) -> int:
-        """The number of anchors m."""
+        """The number of rows of the anchor table: anchors m, and relation types where they are tokens."""
         return len(self.chosen)
 
     def permuted(self, rng: np.random.Generator) -> "Anchors":
         """Return the control: each entity gets the anchors of another one drawn at random; all counts stay the same."""
         order = rng.permutation(len(self.nearest))
-        return replace(self, nearest=self.nearest[order], hops=self.hops[order])
+        types = None if self.types is None else self.types[order]
+        return replace(self, nearest=self.nearest[order], hops=self.hops[order], types=types)
 
 
 def same_for_all(anchors: Anchors) -> Anchors:
@@ -175,6 +179,26 @@ def assign(graph: Graph, chosen: np.ndarray, k: int, furthest: int = FAR - 1) ->
         nearest[rows] = np.where(found < FAR, best, NONE)
         far[rows] = found
     return Anchors(chosen, nearest, far)
+
+
+def with_types(anchors: Anchors, graph: Graph, count: int) -> Anchors:
+    """Return anchors with ``count`` relation types beside them: NodePiece's relational context.
+
+    An entity's tokens are the directed relations that most often leave it in the training graph, ties by number. They
+    exist in a graph that shares no entity with the one that was trained on, where no anchor can be reached.
+    """
+    if not count:
+        return anchors
+    triples = graph.directed("train")
+    pairs, times = np.unique(triples[:, :2], axis=0, return_counts=True)
+    order = np.lexsort((pairs[:, 1], -times, pairs[:, 0]))
+    heads, relations = pairs[order].T
+    place = np.arange(len(heads)) - np.searchsorted(heads, heads)
+    types = np.full((graph.size, count), NONE, np.int32)
+    keep = place < count
+    types[heads[keep], place[keep]] = len(anchors.chosen) + relations[keep]
+    chosen = np.concatenate([anchors.chosen, np.full(graph.directions, NONE)])
+    return replace(anchors, chosen=chosen, types=types)
 
 
 def _levels(neighbours: Any, chosen: np.ndarray, k: int, furthest: int, block: int = 4096) -> Any:

@@ -3,7 +3,7 @@
 A query is ``[CLS] head [SEP] relation [SEP] anchors of the head``, a candidate ``[CLS] entity [SEP] its anchors``
 (section 1.3 of the dossier). Texts, relations and anchors are blocks of one sequence; padding may stand between them,
 since attention is masked and positions count only what is there. The vector of a sequence is the mean over its tokens,
-scaled to unit length.
+scaled to unit length. Each text is cut by itself, while SimKGC cuts the pair.
 
 Layers under the trainable ones are the same for every sequence, so their hidden states are computed once per text
 (``Texts.states``); texts of head and relation then first meet in the trainable layers. With none trainable, the pooled
@@ -98,27 +98,28 @@ def tokenise(model: Plm, texts: Sequence[str], max_tokens: int) -> Texts:
     return Texts(ids, lengths)
 
 
-def freeze(model: Plm, texts: Texts, batch: int = 128, track: Any = iter) -> Texts:
+def freeze(model: Plm, texts: Texts, batch: int = 128, track: Any = iter, rows: torch.Tensor | None = None) -> Texts:
     """Return ``texts`` with what the frozen layers make of them: hidden states, or pooled vectors if all are frozen.
 
-    Texts of like length share a pass. The cost is one pass over every text; nothing where all layers are trainable.
+    Texts of like length share a pass. The cost is one pass over every text, or over ``rows`` only (the others stay
+    zero); nothing where all layers are trainable.
     """
     if model.frozen == 0:
         return texts
-    order = torch.argsort(texts.lengths)
+    order = torch.argsort(texts.lengths) if rows is None else rows[torch.argsort(texts.lengths[rows])]
     out = torch.zeros(len(texts.ids), model.width) if model.top == 0 else None
     states = torch.zeros(*texts.ids.shape, model.width, dtype=torch.float16) if model.top else None
     for start in track(range(0, len(order), batch)):
-        rows = order[start : start + batch]
-        t = int(texts.lengths[rows].max())
-        mask = torch.arange(t) < texts.lengths[rows, None]  # (b, t)
+        some = order[start : start + batch]
+        t = int(texts.lengths[some].max())
+        mask = torch.arange(t) < texts.lengths[some, None]  # (b, t)
         with torch.no_grad():
-            hidden = model.network.embeddings(input_ids=texts.ids[rows, :t])
+            hidden = model.network.embeddings(input_ids=texts.ids[some, :t])
             hidden = _through(model.network.encoder.layer[: model.frozen], hidden, mask)
         if out is not None:
-            out[rows] = _mean(hidden, mask)
+            out[some] = _mean(hidden, mask)
         else:
-            states[rows, :t] = hidden.half()
+            states[some, :t] = hidden.half()
     return Texts(texts.ids, texts.lengths, states, out)
 
 
@@ -199,14 +200,17 @@ class Tower(nn.Module):
 
     def __init__(self, model: Plm, settings: Settings):
         super().__init__()
-        self.embeddings, self.layers = model.network.embeddings, model.network.encoder.layer[model.frozen :]
+        from copy import deepcopy
+
+        self.embeddings = deepcopy(model.network.embeddings)
+        self.layers = deepcopy(model.network.encoder.layer[model.frozen :])
         self.whole, self.settings = model.frozen == 0, settings
         if not self.whole:  # words are read by the frozen layers only
             self.embeddings.word_embeddings = None
 
     def forward(self, blocks: list[tuple[Texts, torch.Tensor]], anchors: tuple | None) -> torch.Tensor:
         """Return vectors (n, d) of sequences: text blocks, each a store and its rows (n,), and anchors with mask."""
-        read = [self._text(texts, rows) for texts, rows in blocks]
+        read = [self._text(texts, rows, int(place > 0)) for place, (texts, rows) in enumerate(blocks)]
         parts, masks, kinds = (
             [one for one, _ in read],
             [mask for _, mask in read],
@@ -227,14 +231,17 @@ class Tower(nn.Module):
             return _mean(hidden[:, where], mask[:, where])
         return _mean(hidden, mask)
 
-    def _text(self, texts: Texts, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return states or word embeddings (n, t, d) of texts and their mask, cut to the longest."""
+    def _text(self, texts: Texts, rows: torch.Tensor, start: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return states or word embeddings (n, t, d) of texts from token ``start`` on, and their mask.
+
+        Only the first block keeps its [CLS]: the pair is ``[CLS] head [SEP] relation [SEP]``.
+        """
         lengths = texts.lengths[rows]
         t = int(lengths.max())
-        mask = torch.arange(t) < lengths[:, None]
+        mask = torch.arange(start, t) < lengths[:, None]
         if self.whole:
-            return self.embeddings.word_embeddings(texts.ids[rows, :t]), mask
-        return texts.states[rows, :t].float(), mask
+            return self.embeddings.word_embeddings(texts.ids[rows, start:t]), mask
+        return texts.states[rows, start:t].float(), mask
 
     def _through(self, parts: list, positions: Any, types: Any, mask: Any, anchored: bool) -> torch.Tensor:
         """Embed what is not embedded yet (all words, or the anchors only) and pass the sequence through the layers."""
@@ -291,7 +298,7 @@ class Encoder(nn.Module):
 
     Parameters
     ----------
-    model : the language model, already cut; the second tower is a copy of the first (SimKGC).
+    model : the language model, already cut; each tower trains its own copy of the top (SimKGC).
     entities, relations : texts as :func:`freeze` returns them; relations are directed (2 R).
     anchors : number of rows of the anchor table (with relation types, if they are tokens too); 0 for none.
     vectors : (m, d) where the table starts, or None.
@@ -302,21 +309,18 @@ class Encoder(nn.Module):
         vectors: torch.Tensor | None = None,
     ):  # fmt: skip
         super().__init__()
-        from copy import deepcopy
-
         generator = torch.Generator().manual_seed(settings.seed)
         self.settings, self.entities, self.relations = settings, entities, relations
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             if model.top:
-                self.query = Tower(model, settings)
-                self.candidate = deepcopy(self.query)
+                self.query, self.candidate = Tower(model, settings), Tower(model, settings)
             else:
                 self.query = Fusion(model.width, settings, len(relations.ids))
                 self.candidate = Fusion(model.width, settings)
-        if anchors:
-            self.anchors = AnchorTable(anchors, settings.anchor_width, vectors, generator)
-            self.sides = nn.ModuleList(AnchorEmbedding(self.anchors, model.width, generator) for _ in range(2))
+            if anchors:
+                self.anchors = AnchorTable(anchors, settings.anchor_width, vectors, generator)
+                self.sides = nn.ModuleList(AnchorEmbedding(self.anchors, model.width, generator) for _ in range(2))
         self.log_inverse_temperature = nn.Parameter(torch.tensor(float(-np.log(settings.temperature))))
 
     @property

@@ -120,6 +120,8 @@ class Known:
 
     def pairs(self, heads: np.ndarray, relations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(row, tail)``, both (p,): every known tail of the queries ``heads, relations`` (q,), row by row."""
+        if not len(self.keys):
+            return np.zeros(0, np.int64), self.tails
         wanted = np.asarray(heads, np.int64) * self.relations + relations
         place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
         count = np.where(self.keys[place] == wanted, self.starts[place + 1] - self.starts[place], 0)
@@ -132,6 +134,8 @@ class Known:
 
         The candidates may repeat; the cost is that of the queries' known tails, not of q x c look-ups.
         """
+        if not len(candidates):
+            return np.zeros((len(heads), 0), bool)
         rows, tails = self.pairs(heads, relations)
         distinct, position = np.unique(candidates, return_inverse=True)
         place = np.minimum(np.searchsorted(distinct, tails), len(distinct) - 1)

@@ -10,7 +10,8 @@ import gzip
 import io
 import lzma
 import tarfile
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -90,16 +91,19 @@ def title(name: str) -> str:
     return TITLES.get(name, Path(name).name)
 
 
-def build(name: str, splits: dict[str, Lines], entities: dict[str, str], relations: dict[str, str]) -> Graph:
+def build(
+    name: str, splits: dict[str, Lines], entities: dict[str, str], relations: dict[str, str], order: Sequence[str] = ()
+) -> Graph:
     """Return the graph of triples as text, with the texts of entities and relations where they are known.
 
-    Entities and relations are numbered in the order of their identifiers. Those without a text have their identifier
-    with blanks for underscores. Duplicate triples inside training are dropped and counted; leaks between splits,
-    unseen elements and missing texts are counted in ``notes``; nothing is dropped from valid and test.
+    Entities and relations are numbered in the order of their identifiers, relations of ``order`` first. Those without a
+    text have their identifier with blanks for underscores. Duplicate triples inside training are dropped and counted;
+    leaks between splits, unseen elements and missing texts are counted in ``notes``; valid and test stay whole.
     """
     named = {e for split in splits.values() for h, _, t in split for e in (h, t)} | set(entities)
     ids = {entity: number for number, entity in enumerate(sorted(named))}
-    kinds = {r: number for number, r in enumerate(sorted({r for split in splits.values() for _, r, _ in split}))}
+    used = {r for split in splits.values() for _, r, _ in split}
+    kinds = {r: number for number, r in enumerate([*order, *sorted(used - set(order))])}
     arrays = {
         split: np.array([(ids[h], kinds[r], ids[t]) for h, r, t in lines], np.int64).reshape(-1, 3)
         for split, lines in splits.items()
@@ -125,10 +129,10 @@ def _notes(arrays: dict[str, np.ndarray]) -> list[str]:
     for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
         if shared := len(rows[one] & rows[other]):
             notes.append(f"leak: {shared} triples are both in {one} and in {other}, kept")
-    seen = set(arrays["train"][:, [0, 2]].ravel().tolist()), set(arrays["train"][:, 1].tolist())
+    seen = [np.unique(arrays["train"][:, columns]) for columns in ([0, 2], [1])]
     for split in ("valid", "test"):
-        unseen = sum(h not in seen[0] or t not in seen[0] for h, _, t in rows[split])
-        strange = sum(r not in seen[1] for _, r, _ in rows[split])
+        unseen = int((~np.isin(arrays[split][:, [0, 2]], seen[0])).any(1).sum())
+        strange = int((~np.isin(arrays[split][:, 1], seen[1])).sum())
         if unseen:
             notes.append(f"{split}: {unseen} triples with an entity that training lacks, kept")
         if strange:
@@ -144,14 +148,15 @@ def spoken(identifier: str) -> str:
 def relation_words(path: str) -> str:
     """Return the words of a Freebase relation, leaf first (SimKGC's rule, section 2 of the dossier).
 
-    ``/film/film/genre`` becomes ``genre film``: parts that recur within three parts are dropped, then the order turns.
+    ``/film/film/genre`` becomes ``genre film``: parts that recur within three parts are dropped, then the order turns,
+    and adjacent repeats go. No two relations of FB15k-237 have the same words.
     """
     kept: list[str] = []
     for part in path.replace("./", "/").replace("_", " ").strip("/").split("/"):
         if part not in kept[-3:]:
             kept.append(part)
-    words = " ".join(reversed(kept)).split()
-    return " ".join(word for word, before in zip(words, ["", *words[:-1]], strict=True) if word != before)
+    turned = kept[::-1]
+    return " ".join(part for part, before in zip(turned, ["", *turned[:-1]], strict=True) if part != before)
 
 
 def rows_of(path: Path, width: int) -> Lines:
@@ -167,21 +172,31 @@ def rows_of(path: Path, width: int) -> Lines:
     except UnicodeDecodeError as error:
         found = f"byte {error.object[error.start]:#04x} at position {error.start}"
         raise InputError(relative(path), found, "UTF-8 text", "Save it as UTF-8, e.g. with iconv.") from error
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise InputError(relative(path), str(error) or "a truncated file", "a whole file", "Fetch it again.") from error
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     comma = path.name.removesuffix(path.suffix if path.suffix in PACKINGS else "").endswith(".csv")
-    cells = csv.reader(io.StringIO(plain)) if comma else (line.split("\t") for line in plain.split("\n"))
     rows = []
-    for number, line in enumerate(cells, 1):
-        if not any(cell.strip() for cell in line):
-            continue
-        if len(line) != width or not all(cell.strip() for cell in line[: 3 if width == 3 else 1]):
-            found = f"line {number} with {len(line)} cells: {' | '.join(line)[:60]}"
+    for number, cells in _lines(path, plain, comma):
+        if width == 2:  # an identifier, and a text that may hold separators or be missing
+            cells = [cells[0], (", " if comma else " ").join(cells[1:])]
+        if len(cells) != width or not all(cells[: 3 if width == 3 else 1]):
+            found = f"line {number} with {len(cells)} cells: {' | '.join(cells)[:60]}"
             shape, between = "head, relation, tail" if width == 3 else f"{width} cells", "commas" if comma else "tabs"
             raise InputError(relative(path), found, f"{shape}, separated by {between}", "Mend it.")
-        rows.append([cell.strip() for cell in line])
+        rows.append(cells)
     return rows
+
+
+def _lines(path: Path, text: str, comma: bool) -> Iterable[tuple[int, list[str]]]:
+    """Yield the number and the stripped cells of each line that is not blank."""
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        for number, cells in enumerate(reader if comma else (line.split("\t") for line in text.split("\n")), 1):
+            if any(cell.strip() for cell in cells):
+                yield reader.line_num if comma else number, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise InputError(relative(path), f"line {reader.line_num}: {error}", "a whole CSV file", "Mend it.") from error
 
 
 def texts_of(path: Path) -> dict[str, str]:
@@ -193,22 +208,10 @@ def texts_of(path: Path) -> dict[str, str]:
         An identifier occurs twice with different texts, or the file cannot be read.
     """
     found: dict[str, str] = {}
-    for identifier, text in ([*row, ""][:2] for row in _pairs(path)):
+    for identifier, text in rows_of(path, 2):
         if found.setdefault(identifier, text) != text:
             raise InputError(relative(path), f"{identifier!r} with two texts", "one text an element", "Keep one.")
     return found
-
-
-def _pairs(path: Path) -> Lines:
-    """Return two cells of each line of a text file; a text may hold further separators or be missing."""
-    try:
-        return rows_of(path, 2)
-    except InputError as error:
-        if "cells" not in error.found:
-            raise
-    with PACKINGS[path.suffix if path.suffix in PACKINGS else ""](path, "rb") as file:
-        lines = file.read().decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-    return [[cell.strip() for cell in [*line.split("\t", 1), ""][:2]] for line in lines if line.strip()]
 
 
 def read_folder(folder: str | Path) -> Graph:
@@ -289,6 +292,8 @@ def _fb15k237() -> Graph:
 def inductive(name: str) -> tuple[Graph, Graph]:
     """Return the training graph and the disjoint test graph of an inductive split (Teru et al.), with texts.
 
+    The test graph numbers its relations as the training graph does.
+
     Raises
     ------
     InputError
@@ -301,7 +306,7 @@ def inductive(name: str) -> tuple[Graph, Graph]:
     with tarfile.open(path, "r:xz") as archive:
         members = {Path(member.name).name: member for member in archive.getmembers() if member.isfile()}
 
-        def one(which: str) -> Graph:
+        def one(which: str, order: Sequence[str] = ()) -> Graph:
             lines = {
                 split: [
                     line.split()
@@ -313,6 +318,7 @@ def inductive(name: str) -> tuple[Graph, Graph]:
             used = {e for split in lines.values() for h, _, t in split for e in (h, t)}
             read = relation_words if name.startswith("fb") else spoken
             words = {r: read(r) for split in lines.values() for _, r, _ in split}
-            return build(which, lines, {entity: texts.get(entity, "") for entity in used}, words)
+            return build(which, lines, {entity: texts.get(entity, "") for entity in used}, words, order)
 
-        return one(name), one(f"{name}_ind")
+        training = one(name)
+        return training, one(f"{name}_ind", training.relations)

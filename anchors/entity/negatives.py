@@ -64,7 +64,7 @@ def _hit(anchors: Anchors | None, entities: np.ndarray, other: np.ndarray) -> np
 
 
 def anchors_of(anchors: Anchors, entities: np.ndarray, dropped: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return anchors and hops (n, k) of ``entities`` without the anchor ``dropped`` (n,; -1 for none).
+    """Return anchors and hops (n, k) of ``entities`` without the anchor ``dropped`` (n,; -1 for none), types behind.
 
     ``anchors`` holds one more than k where there is one, so that a sequence is as long without the dropped anchor and
     its length betrays nothing.
@@ -73,7 +73,11 @@ def anchors_of(anchors: Anchors, entities: np.ndarray, dropped: np.ndarray, k: i
     out = (ids == NONE) | ((anchors.chosen[ids] == dropped[:, None]) & (dropped[:, None] != NONE))
     order = np.argsort(out, axis=1, kind="stable")[:, :k]
     ids = np.where(np.take_along_axis(out, order, 1), NONE, np.take_along_axis(ids, order, 1))
-    return ids, np.take_along_axis(hops, order, 1)
+    hops = np.take_along_axis(hops, order, 1)
+    if anchors.types is None:
+        return ids, hops
+    types = anchors.types[entities]
+    return np.concatenate([ids, types], 1), np.concatenate([hops, np.ones(types.shape, np.int8)], 1)
 
 
 def drop(ids: np.ndarray, single: float, whole: float, rng: np.random.Generator) -> np.ndarray:

@@ -94,6 +94,9 @@ class Settings:
         for name, low in LEAST.items():
             if not getattr(self, name) >= low:
                 raise InputError(name, getattr(self, name), f"at least {low}")
+        for name in ("dropout", "drop_anchor", "drop_set"):
+            if not getattr(self, name) <= 1:
+                raise InputError(name, getattr(self, name), "a share, at most 1")
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise InputError(name, repr(getattr(self, name)), " | ".join(allowed))
@@ -103,7 +106,7 @@ class Settings:
 
 LEAST = {
     "layers": 0, "top": 0, "max_tokens": 4, "width": 1, "hidden": 1, "k": 0, "anchors": 1, "anchor_width": 1,
-    "drop_anchor": 0, "drop_set": 0, "relation_tokens": 0, "temperature": 1e-4, "random": 0, "refresh": 1,
+    "dropout": 0, "drop_anchor": 0, "drop_set": 0, "relation_tokens": 0, "temperature": 1e-4, "random": 0, "refresh": 1,
     "pre_batch": 0, "batch": 2, "steps": 1, "rate": 0, "warmup": 0, "chunk": 0, "evaluate_every": 0, "patience": 0,
 }  # fmt: skip
 CHOICES = {

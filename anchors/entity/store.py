@@ -1,6 +1,7 @@
 """Texts after the frozen layers, computed once per graph and language model and kept on disk (safetensors)."""
 
 from collections import OrderedDict
+from dataclasses import replace
 
 from anchors.companion.codehash import digest
 from anchors.companion.files import atomic_write
@@ -10,7 +11,7 @@ from anchors.entity import loaders
 from anchors.entity.encoder import Texts, freeze, plm, tokenise
 from anchors.entity.graph import Graph
 from anchors.entity.settings import Settings
-from anchors.entity.training import Inputs
+from anchors.entity.training import Inputs, reading
 from anchors.models import embed
 
 _recent: OrderedDict[str, Inputs] = OrderedDict()
@@ -23,21 +24,18 @@ def read(graph: Graph | str, settings: Settings) -> Inputs:
     Raises as :func:`loaders.load` and :func:`encoder.plm`.
     """
     graph = loaders.load(graph) if isinstance(graph, str) else graph
-    key = digest(
-        graph.texts, graph.directed_texts, embed.identity(settings.plm), settings.layers, settings.top,
-        settings.max_tokens,
-    )  # fmt: skip
+    key = digest(graph.texts, graph.directed_texts, embed.identity(settings.plm), *reading(settings))
     if key not in _recent:
         model = plm(settings)
         parts = [
             _texts(model, texts, settings.max_tokens, f"{key[:24]}-{name}", f"texts of {graph.name}")
             for name, texts in (("entities", graph.texts), ("relations", graph.directed_texts))
         ]
-        _recent[key] = Inputs(graph, model, *parts)
+        _recent[key] = Inputs(graph, model, *parts, reading(settings))
         while len(_recent) > KEPT:
             _recent.popitem(last=False)
     found = _recent[key]
-    return Inputs(graph, found.model, found.entities, found.relations)
+    return replace(found, graph=graph)
 
 
 def _texts(model, texts: tuple[str, ...], max_tokens: int, name: str, label: str) -> Texts:

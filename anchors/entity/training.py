@@ -37,13 +37,19 @@ class Inputs:
     model: Plm
     entities: Texts
     relations: Texts
+    read: tuple = ()
+
+
+def reading(settings: Settings) -> tuple:
+    """Return the settings that decide how texts are read."""
+    return settings.plm, settings.layers, settings.top, settings.max_tokens
 
 
 def inputs(graph: Graph, settings: Settings, track: Any = iter) -> Inputs:
     """Return the texts of a graph after the frozen layers; the costly part of a run with a frozen language model."""
     model = plm(settings)
-    read = [freeze(model, tokenise(model, texts, settings.max_tokens), track=track) for texts in _texts(graph)]
-    return Inputs(graph, model, *read)
+    parts = [freeze(model, tokenise(model, texts, settings.max_tokens), track=track) for texts in _texts(graph)]
+    return Inputs(graph, model, *parts, reading(settings))
 
 
 def _texts(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -52,11 +58,12 @@ def _texts(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def anchors_for(found: Inputs, settings: Settings) -> choice.Anchors | None:
     """Return the anchors of a run with one spare per entity (it replaces a dropped one), or None without anchors."""
-    if not settings.k:
+    if not (settings.k or settings.relation_tokens):
         return None
     graph, rng = found.graph, np.random.default_rng([settings.seed, 3])
     chosen = choice.select(graph, settings.anchors, settings.strategy, rng, _vectors(found, settings))
-    made = choice.assign(graph, chosen, settings.k + 1)
+    made = choice.assign(graph, chosen, settings.k + 1 if settings.k else 0)
+    made = choice.with_types(made, graph, settings.relation_tokens)
     if settings.extra:
         return choice.same_for_all(made)
     return made.permuted(rng) if settings.permuted else made
@@ -98,6 +105,10 @@ class Model:
         queries, candidates = self.query_vectors(triples, anchors), self.entity_vectors(anchors)
         return rank.ranked(queries, candidates, triples, self.found.graph.filter, boost)
 
+    def log_losses(self) -> list[float]:
+        """Return the loss of each step so far."""
+        return [entry["loss"] for entry in self.log]
+
     def _candidates(self, entities: np.ndarray, anchors: Any) -> torch.Tensor:
         return self.encoder.candidates(torch.from_numpy(entities), *self._read(entities, anchors))
 
@@ -111,7 +122,7 @@ class Model:
             return None, None
         nobody = np.full(len(entities), choice.NONE)
         if used is None:
-            ids = np.full((len(entities), self.settings.k), choice.NONE, np.int32)
+            ids = np.full((len(entities), self.settings.k + self.settings.relation_tokens), choice.NONE, np.int32)
             return torch.from_numpy(ids), torch.full(ids.shape, choice.FAR)
         ids, hops = negatives.anchors_of(used, entities, nobody, self.settings.k)
         return torch.from_numpy(ids), torch.from_numpy(hops)
@@ -121,17 +132,25 @@ class Model:
         training = self.encoder.training
         self.encoder.eval()
         with torch.no_grad():
-            parts = [encode(slice(at, at + SEQUENCES)).float() for at in range(0, count, SEQUENCES)]
+            parts = [encode(slice(at, at + SEQUENCES)).float() for at in range(0, max(1, count), SEQUENCES)]
         self.encoder.train(training)
         return torch.cat(parts).numpy()
 
 
 def untrained(found: Inputs, settings: Settings) -> Model:
-    """Return the model of a run before its first step."""
+    """Return the model of a run before its first step.
+
+    Raises
+    ------
+    InputError
+        ``found`` was read for other layers, another number of trainable ones, or other tokens.
+    """
+    if found.read != (asked := reading(settings)):
+        raise InputError("inputs", f"texts read with {found.read}", asked, "Read them with these settings.")
     made = anchors_for(found, settings)
     start = None
     if made is not None and settings.start == "names":
-        start = torch.from_numpy(_vectors(found, settings)[made.chosen])
+        start = torch.from_numpy(_vectors(found, settings)[made.chosen[made.chosen != choice.NONE]])
     encoder = Encoder(found.model, found.entities, found.relations, settings, made.count if made else 0, start)
     return Model(found, settings, made, encoder)
 
@@ -206,9 +225,17 @@ class Training:
         self.model.log.append(entry)
 
     def validation(self) -> dict[str, float]:
-        """Return the filtered metrics of the first :data:`WATCHED` validation triples, both directions."""
+        """Return the filtered metrics of the first :data:`WATCHED` validation triples, both directions.
+
+        Raises
+        ------
+        InputError
+            There are none.
+        """
         graph = self.found.graph
         count = len(graph.splits["valid"])
+        if not count:
+            raise InputError("valid", "no triple", "at least one, or evaluate_every=0", "Add some.")
         watched = np.r_[:count, count : 2 * count].reshape(2, count)[:, :WATCHED].ravel()
         return rank.metrics(self.model.ranks(graph.directed("valid")[watched]).realistic)
 
@@ -356,9 +383,3 @@ def rate_share(step: int, steps: int, warmup: int) -> float:
     if step < warm:
         return (step + 1) / (warm + 1)
     return (steps - step) / max(1, steps - warm)
-
-
-def check_same(found: Inputs, settings: Settings) -> None:
-    """Raise InputError when ``found`` was read for another language model than ``settings`` ask for."""
-    if found.model.top != settings.top:
-        raise InputError("top", settings.top, f"{found.model.top}, for which the texts were read", "Read them again.")

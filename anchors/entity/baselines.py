@@ -1,0 +1,259 @@
+"""Lookup models, a vector for every entity: TransE, DistMult, ComplEx and RotatE of PyKEEN, on the splits of a graph.
+
+Models, their starts and constraints, and the self-adversarial loss are PyKEEN's. The loop is short and its own: all
+queries (head, directed relation) of a batch share their negatives, so that one matrix product scores them (the shared
+negatives of DGL-KE and PyTorch-BigGraph; with all entities as negatives: 1vsAll of LibKGE, each query once).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anchors.companion.errors import InputError
+from anchors.entity.graph import Graph, Known
+from anchors.entity.rank import Ranks, metrics, ranked_scores
+
+MODELS = ("TransE", "DistMult", "ComplEx", "RotatE")
+DISTANCES = ("TransE", "RotatE")  # scores are negative Euclidean distances; the others are inner products
+LARGE = 1000  # entities from which a graph has the settings of a large one
+OUT = -1e4  # score of a negative that is a known fact
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Settings of a lookup model.
+
+    Parameters
+    ----------
+    dim : numbers of a vector, complex ones for ComplEx and RotatE.
+    epochs, batch : passes over the distinct queries of training, forwards and backwards, and queries in a step.
+    rate : peak learning rate of Adam, which falls to zero linearly.
+    negatives : entities drawn for each batch, shared by its queries; 0 is all entities.
+    margin, temperature : of the self-adversarial loss of TransE and RotatE (Sun et al., ICLR 2019).
+    penalty : weight of the nuclear 3-norm of DistMult and ComplEx (Lacroix et al., ICML 2018), per fact.
+    start : standard deviation of the first vectors of DistMult and ComplEx.
+    """
+
+    dim: int = 64
+    epochs: int = 60
+    batch: int = 128
+    rate: float = 1e-2
+    negatives: int = 0
+    margin: float = 6.0
+    temperature: float = 1.0
+    penalty: float = 0.0
+    start: float = 0.1
+
+    def __post_init__(self):
+        for name, low in {"dim": 1, "epochs": 0, "batch": 1, "negatives": 0, "rate": 0, "penalty": 0}.items():
+            if not getattr(self, name) >= low:
+                raise InputError(name, getattr(self, name), f"at least {low}")
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained lookup model: PyKEEN's ``model`` of a kind (:data:`MODELS`) for a ``graph``; ``losses`` (epochs,)."""
+
+    graph: Graph
+    kind: str
+    model: Any
+    losses: np.ndarray
+
+    def scores(self, triples: np.ndarray) -> np.ndarray:
+        """Return (q, N) float32 scores of all entities as tails of directed ``triples`` (q, 3); equal to PyKEEN's."""
+        import torch
+
+        heads, relations = (torch.as_tensor(np.ascontiguousarray(column)) for column in triples.T[:2])
+        with torch.no_grad():
+            queries, candidates = _vectors(self.model, self.kind, heads, relations)
+            return _scored(self.kind, queries, candidates).numpy()
+
+    def of(self, triples: np.ndarray) -> Callable[[slice], np.ndarray]:
+        """Return the score function of ``triples`` (q, 3) that :func:`~anchors.entity.rank.ranked_scores` takes."""
+        return lambda rows: self.scores(triples[rows])
+
+    def ranks(self, split: str = "test") -> Ranks:
+        """Return filtered ranks of a split: first all tails of its n triples, then all heads."""
+        triples = self.graph.directed(split)
+        return ranked_scores(self.of(triples), self.graph.size, triples, self.graph.filter)
+
+    def metrics(self, split: str = "test") -> dict[str, float]:
+        """Return MRR, mean rank and hits over the 2 n realistic filtered ranks of a split."""
+        return metrics(self.ranks(split).realistic)
+
+
+def check(model: str) -> str:
+    """Return ``model`` if it is one of :data:`MODELS`, else raise InputError."""
+    if model not in MODELS:
+        raise InputError("model", repr(model), " | ".join(MODELS), "Mind the spelling.")
+    return model
+
+
+def settings(graph: Graph, model: str) -> Lookup:
+    """Return settings for a model on a graph of that size (chosen by validation MRR, never by test).
+
+    Raises
+    ------
+    InputError
+        No such model.
+    """
+    return (SMALL if graph.size < LARGE else BIG)[check(model)]
+
+
+SMALL = {
+    "TransE": Lookup(epochs=60, margin=3.0),
+    "DistMult": Lookup(epochs=40, penalty=1e-2),
+    "ComplEx": Lookup(epochs=40, penalty=1e-2),
+    "RotatE": Lookup(epochs=60),
+}
+BIG = {
+    "TransE": Lookup(dim=128, epochs=20, batch=512, negatives=1024, margin=9.0),
+    "DistMult": Lookup(dim=128, epochs=8, batch=256, penalty=1e-3),
+    "ComplEx": Lookup(dim=100, epochs=8, batch=256, penalty=1e-3),
+    "RotatE": Lookup(dim=128, epochs=20, batch=512, negatives=1024, margin=9.0),
+}
+
+
+def train(graph: Graph, model: str, settings: Lookup, seed: int) -> Trained:
+    """Return a lookup model trained on the training triples of ``graph``; the same seed gives the same model.
+
+    Torch's global generator is left as it was. Use one thread (as the cache does) where runs must agree bit by bit.
+
+    Raises
+    ------
+    InputError
+        No such model.
+    """
+    import torch
+
+    check(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build(graph, model, settings)
+        losses = _fit(graph, model, network, settings, np.random.default_rng(seed))
+    return Trained(graph, model, network.eval(), losses)
+
+
+def factory(graph: Graph, split: str = "train") -> Any:
+    """Return PyKEEN's factory of a split, with our numbers of entities and relations, and inverse relations."""
+    from pykeen.triples import CoreTriplesFactory
+
+    return CoreTriplesFactory(graph.splits[split], graph.size, len(graph.relations), create_inverse_triples=True)
+
+
+def build(graph: Graph, model: str, settings: Lookup) -> Any:
+    """Return PyKEEN's untrained model; its start is drawn from torch's global generator."""
+    from pykeen import models
+    from pykeen.losses import NSSALoss
+    from pykeen.utils import NoRandomSeedNecessary
+    from torch.nn.init import normal_
+
+    loss = NSSALoss(margin=settings.margin, adversarial_temperature=settings.temperature)
+    normal = {"entity_initializer": normal_, "relation_initializer": normal_, "regularizer": None}
+    options = {
+        "TransE": {"scoring_fct_norm": 2, "entity_constrainer": None},
+        "DistMult": {**normal, "entity_constrainer": None}, "ComplEx": normal, "RotatE": {},
+    }[model]  # fmt: skip
+    common = {"triples_factory": factory(graph), "embedding_dim": settings.dim, "random_seed": NoRandomSeedNecessary}
+    network = getattr(models, model)(**common, loss=loss, **options)
+    if model not in DISTANCES:
+        for parameter in network.parameters():
+            parameter.data.mul_(settings.start)
+    return network
+
+
+def _fit(graph: Graph, kind: str, network: Any, settings: Lookup, rng: np.random.Generator) -> np.ndarray:
+    """Train ``network`` in place; return the mean loss of a fact in each epoch."""
+    import torch
+
+    known = graph.known()
+    steps = settings.epochs * -(-len(known.keys) // settings.batch)
+    optimiser = torch.optim.Adam(network.parameters(), settings.rate)
+    decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, max(steps, 1))
+    losses = np.zeros(settings.epochs)
+    for epoch in range(settings.epochs):
+        for heads, relations, candidates in _batches(known, graph.size, settings, rng):
+            loss, facts = _loss(network, kind, known, settings, heads, relations, candidates)
+            optimiser.zero_grad()
+            (loss / facts).backward()
+            optimiser.step()
+            decay.step()
+            network.post_parameter_update()
+            losses[epoch] += loss.item() / len(known.tails)
+    return losses
+
+
+def _batches(known: Known, size: int, settings: Lookup, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield heads and directed relations (b,) of all queries in random order, with the entities they are scored on."""
+    order = rng.permutation(known.keys)
+    for start in range(0, len(order), settings.batch):
+        heads, relations = np.divmod(order[start : start + settings.batch], known.relations)
+        drawn = rng.choice(size, settings.negatives, replace=False) if 0 < settings.negatives < size else None
+        yield heads, relations, drawn
+
+
+def _loss(network: Any, kind: str, known: Known, settings: Lookup, heads: Any, relations: Any, drawn: Any) -> tuple:
+    """Return the loss summed over the facts of the queries, and their number.
+
+    Known facts never count as negatives. Products: cross-entropy of each fact against the negatives; distances:
+    PyKEEN's self-adversarial loss.
+    """
+    import torch
+    from torch.nn import functional
+
+    rows, tails = (torch.as_tensor(a) for a in known.pairs(heads, relations))
+    queries, entities = _vectors(network, kind, torch.as_tensor(heads), torch.as_tensor(relations))
+    if drawn is None:
+        scores = _scored(kind, queries, entities)
+        right, wrong = scores[rows, tails], scores.index_put((rows, tails), torch.tensor(OUT))
+    else:
+        right = _paired(kind, queries[rows], entities[tails])
+        masked = torch.as_tensor(known.mask(heads, relations, drawn))
+        wrong = _scored(kind, queries, entities[torch.as_tensor(drawn)]).masked_fill(masked, OUT)
+    if kind in DISTANCES:
+        return network.loss.process_slcwa_scores(right[:, None], wrong[rows]) * len(rows), len(rows)
+    loss = functional.softplus(torch.logsumexp(wrong, 1)[rows] - right).sum()
+    return loss + _penalty(network, rows, tails, heads, relations, settings.penalty), len(rows)
+
+
+def _penalty(network: Any, rows: Any, tails: Any, heads: Any, relations: Any, weight: float) -> Any:
+    """Return ``weight`` times the cubed 3-norms of the vectors of all facts of the queries, summed."""
+    import torch
+
+    if not weight:
+        return 0.0
+    one = network.entity_representations[0](torch.as_tensor(heads)).abs().pow(3).sum(1)
+    two = network.relation_representations[0](_theirs(network, torch.as_tensor(relations))).abs().pow(3).sum(1)
+    return weight * ((one + two)[rows].sum() + network.entity_representations[0](tails).abs().pow(3).sum())
+
+
+def _theirs(network: Any, relations: Any) -> Any:
+    """Return PyKEEN's numbers of directed relations (ours: r and r + R; theirs: 2 r and 2 r + 1)."""
+    half = network.num_real_relations
+    return 2 * (relations % half) + relations // half
+
+
+def _vectors(network: Any, kind: str, heads: Any, relations: Any) -> tuple[Any, Any]:
+    """Return real vectors of queries (b, D) and of all entities (N, D); a complex number is two real ones."""
+    import torch
+
+    entities = network.entity_representations[0](None)
+    turned = network.relation_representations[0](_theirs(network, relations))
+    queries = entities[heads] + turned if kind == "TransE" else entities[heads] * turned
+    if not entities.is_complex():
+        return queries, entities
+    return torch.view_as_real(queries).flatten(1), torch.view_as_real(entities).flatten(1)
+
+
+def _scored(kind: str, queries: Any, candidates: Any) -> Any:
+    """Return (b, c) scores of every candidate for every query."""
+    import torch
+
+    return -torch.cdist(queries, candidates) if kind in DISTANCES else queries @ candidates.T
+
+
+def _paired(kind: str, queries: Any, candidates: Any) -> Any:
+    """Return (p,) scores of query and candidate row by row."""
+    return -(queries - candidates).norm(dim=1) if kind in DISTANCES else (queries * candidates).sum(1)

@@ -1,0 +1,130 @@
+"""One trial: train a variant on a graph, then rank every test query; and the settings of graphs and profiles."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from anchors.companion.cache import cached_grid
+from anchors.companion.params import choose
+from anchors.entity import loaders, rank, settings, store
+from anchors.entity.encoder import freeze, plm, tokenise
+from anchors.entity.settings import Settings
+from anchors.entity.training import Inputs, Training, anchors_for, reading
+from anchors.models import embed
+
+SMALL, LARGE = loaders.PACKAGED, tuple(loaders.REGISTERED)
+# The same for every variant; chosen on the validation MRR of seed 100, see docs/entity.md.
+OF_SMALL = Settings(
+    batch=256, steps=300, warmup=30, rate=2e-3, width=128, hidden=256, dropout=0.3, anchors=30, anchor_width=64
+)
+OF_LARGE = Settings(batch=512, steps=1000, warmup=100, rate=2e-3, anchors=500, evaluate_every=250)
+RANDOM = 4  # random negatives a query of the batch, where a variant has them and the graph as many entities
+RERANK = {"wn18rr": 5}  # hops of SimKGC's re-ranking; 2 elsewhere
+KEPT_LOSSES = 20
+
+
+def base(graph: str, profile: str = "laptop") -> Settings:
+    """Return the settings of a graph in a profile; see :func:`paper` for that of a GPU."""
+    small = graph not in LARGE
+    own = OF_SMALL if small else replace(OF_LARGE, anchors=1000 if graph == "wn18rr" else 500)
+    quick = replace(own, steps=20 if small else 3, evaluate_every=0)
+    return choose(profile, quick, own, paper(graph) if profile == "paper" else own)
+
+
+def paper(graph: str) -> Settings:
+    """Return SimKGC's settings (its scripts) with 500 or 1,000 anchors at the input of a whole BERT (sec. 1.6)."""
+    epochs, rate = {"fb15k-237": (10, 1e-5)}.get(graph, (50, 5e-5))
+    steps = epochs * 2 * len(loaders.load(graph).splits["train"]) // 1024
+    return Settings(
+        plm="bert-base-uncased", top=12, batch=1024, steps=max(1, steps), rate=rate, chunk=256, evaluate_every=500,
+        anchors=1000 if graph == "wn18rr" else 500, dtype="bfloat16",
+    )  # fmt: skip
+
+
+def job(graph: str, variant: str, seed: int, profile: str = "laptop", **changes: Any) -> dict[str, Any]:
+    """Return the arguments of :func:`trial` for a variant on a graph with a seed; ``changes`` are further settings."""
+    own = base(graph, profile)
+    many = min(RANDOM * own.batch, loaders.load(graph).size)
+    return {
+        "graph": graph,
+        "settings": asdict(replace(settings.variant(variant, own, random=many), seed=seed, **changes)),
+    }
+
+
+def trial(graph: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Train once; return the realistic rank of every directed test query, the curve, and what training took.
+
+    Queries come forwards, then backwards. ``off`` is the MRR when no anchors are read at test, ``reranked`` the one
+    with SimKGC's graph re-ranking.
+    """
+    own = Settings(**settings)
+    training = Training(store.read(graph, own), own)
+    model = training.run()
+    found = model.found.graph
+    triples = found.directed("test")
+    queries, candidates = model.query_vectors(triples), model.entity_vectors()
+    plain = rank.ranked(queries, candidates, triples, found.filter)
+    boost = rank.rerank(found.neighbours, triples[:, 0], hops=RERANK.get(graph, 2))
+    reranked = rank.ranked(queries, candidates, triples, found.filter, boost)
+    off = model.ranks(triples, anchors=None) if own.k or own.relation_tokens else plain
+    return {
+        "ranks": plain.realistic.tolist(), "options": plain.options.tolist() if found.size < 1000 else [],
+        "reranked": mrr(reranked.realistic), "off": mrr(off.realistic),
+        "curve": [[e["step"], e["MRR"], e["seconds"]] for e in model.log if "MRR" in e],
+        "losses": [e["loss"] for e in model.log[:KEPT_LOSSES]], "seconds": training.seconds,
+        "parameters": parameters(model.encoder),
+    }  # fmt: skip
+
+
+def run(jobs: Sequence[dict[str, Any]], label: str) -> list[dict[str, Any]]:
+    """Return the trials of ``jobs``, each cached under the content of its graph and language model."""
+    found: dict[int, Any] = {}
+    for graph in dict.fromkeys(one["graph"] for one in jobs):
+        places = [place for place, one in enumerate(jobs) if one["graph"] == graph]
+        own = [jobs[place] for place in places]
+        salt = loaders.fingerprint(graph) + embed.identity(own[0]["settings"]["plm"])
+        found |= dict(zip(places, cached_grid(trial, own, f"{label}: {loaders.title(graph)}", salt), strict=True))
+    return [found[place] for place in range(len(jobs))]
+
+
+def first_losses(graph: str, settings: dict[str, Any], steps: int) -> list[float]:
+    """Return the losses of the first ``steps`` steps of a trial, reading only the texts that they need.
+
+    This is how a recorded run is repeated in part: with a frozen language model, the texts of all entities would take
+    minutes.
+    """
+    own = Settings(**settings)
+    return Training(_part(graph, own, steps), own).run(steps).log_losses()
+
+
+def _part(graph: str, own: Settings, steps: int) -> Inputs:
+    """Return inputs in which only the texts of the first steps and of the anchors are read."""
+    import torch
+
+    found, model = loaders.load(graph), plm(own)
+    entities = tokenise(model, found.texts, own.max_tokens)
+    relations = freeze(model, tokenise(model, found.directed_texts, own.max_tokens))
+    blank = freeze(model, entities, rows=torch.zeros(0, dtype=torch.long))
+    probe = Training(Inputs(found, model, blank, relations, reading(own)), own)
+    used = [part for step in range(steps) for part in _entities(probe.plan(step))]
+    made = anchors_for(probe.found, own)
+    used += [made.chosen] if made is not None else []
+    rows = torch.from_numpy(np.unique(np.concatenate(used)))
+    return Inputs(found, model, freeze(model, entities, rows=rows), relations, reading(own))
+
+
+def _entities(plan: Any) -> list[np.ndarray]:
+    return [plan.queries[:, 0], plan.candidates[:, 0]]
+
+
+def parameters(encoder: Any) -> dict[str, int]:
+    """Return how many trained parameters the anchors and the rest have."""
+    anchors = sum(p.numel() for name, p in encoder.named_parameters() if name.startswith(("anchors.", "sides.")))
+    return {"anchors": anchors, "other": sum(p.numel() for p in encoder.parameters()) - anchors}
+
+
+def mrr(ranks: np.ndarray) -> float:
+    """Return the mean reciprocal rank."""
+    return float((1 / np.asarray(ranks)).mean())
