@@ -67,8 +67,9 @@ class Trained:
 
         heads, relations = (torch.as_tensor(np.ascontiguousarray(column)) for column in triples.T[:2])
         with torch.no_grad():
-            queries, candidates = _vectors(self.model, self.kind, heads, relations)
-            return _scored(self.kind, queries, candidates).numpy()
+            entities = self.model.entity_representations[0](None)
+            turned = self.model.relation_representations[0](_theirs(self.model, relations))
+            return _scored(self.kind, _queries(self.kind, entities[heads], turned), _real(entities)).numpy()
 
     def of(self, triples: np.ndarray) -> Callable[[slice], np.ndarray]:
         """Return the score function of ``triples`` (q, 3) that :func:`~anchors.entity.rank.ranked_scores` takes."""
@@ -103,10 +104,10 @@ def settings(graph: Graph, model: str) -> Lookup:
 
 
 SMALL = {
-    "TransE": Lookup(epochs=60, margin=3.0),
-    "DistMult": Lookup(epochs=40, penalty=1e-2),
-    "ComplEx": Lookup(epochs=40, penalty=1e-2),
-    "RotatE": Lookup(epochs=60),
+    "TransE": Lookup(epochs=40, rate=3e-2, margin=2.0),
+    "DistMult": Lookup(epochs=60, rate=3e-2, penalty=3e-2),
+    "ComplEx": Lookup(epochs=40, rate=3e-2, penalty=3e-2),
+    "RotatE": Lookup(epochs=50, rate=3e-2, margin=3.0, temperature=2.0),
 }
 BIG = {
     "TransE": Lookup(dim=128, epochs=20, batch=512, negatives=1024, margin=9.0),
@@ -203,30 +204,39 @@ def _loss(network: Any, kind: str, known: Known, settings: Lookup, heads: Any, r
     import torch
     from torch.nn import functional
 
-    rows, tails = (torch.as_tensor(a) for a in known.pairs(heads, relations))
-    queries, entities = _vectors(network, kind, torch.as_tensor(heads), torch.as_tensor(relations))
+    rows, tails = known.pairs(heads, relations)
+    table, (h, t, c) = _gathered(network, heads, tails, drawn)
+    turned = network.relation_representations[0](_theirs(network, torch.as_tensor(relations)))
+    queries, entities = _queries(kind, table[h], turned), _real(table)
+    rows = torch.as_tensor(rows)
+    right = _paired(kind, queries[rows], entities[t])
     if drawn is None:
-        scores = _scored(kind, queries, entities)
-        right, wrong = scores[rows, tails], scores.index_put((rows, tails), torch.tensor(OUT))
+        wrong = _scored(kind, queries, entities).index_put((rows, t), torch.tensor(OUT))
     else:
-        right = _paired(kind, queries[rows], entities[tails])
-        masked = torch.as_tensor(known.mask(heads, relations, drawn))
-        wrong = _scored(kind, queries, entities[torch.as_tensor(drawn)]).masked_fill(masked, OUT)
+        wrong = _scored(kind, queries, entities[c]).masked_fill(
+            torch.as_tensor(known.mask(heads, relations, drawn)), OUT
+        )
     if kind in DISTANCES:
         return network.loss.process_slcwa_scores(right[:, None], wrong[rows]) * len(rows), len(rows)
     loss = functional.softplus(torch.logsumexp(wrong, 1)[rows] - right).sum()
-    return loss + _penalty(network, rows, tails, heads, relations, settings.penalty), len(rows)
+    if settings.penalty:
+        cubed, turns = table.abs().pow(3).sum(1), turned.abs().pow(3).sum(1)
+        loss = loss + settings.penalty * ((cubed[h] + turns)[rows].sum() + cubed[t].sum())
+    return loss, len(rows)
 
 
-def _penalty(network: Any, rows: Any, tails: Any, heads: Any, relations: Any, weight: float) -> Any:
-    """Return ``weight`` times the cubed 3-norms of the vectors of all facts of the queries, summed."""
+def _gathered(network: Any, *groups: Any) -> tuple[Any, list]:
+    """Return vectors of the entities in ``groups`` (all entities if one is None) and each group's rows among them.
+
+    One look-up for all groups: each look-up costs a pass over the whole table on the way back.
+    """
     import torch
 
-    if not weight:
-        return 0.0
-    one = network.entity_representations[0](torch.as_tensor(heads)).abs().pow(3).sum(1)
-    two = network.relation_representations[0](_theirs(network, torch.as_tensor(relations))).abs().pow(3).sum(1)
-    return weight * ((one + two)[rows].sum() + network.entity_representations[0](tails).abs().pow(3).sum())
+    if any(group is None for group in groups):
+        return network.entity_representations[0](None), [g if g is None else torch.as_tensor(g) for g in groups]
+    ids, places = np.unique(np.concatenate(groups), return_inverse=True)
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    return network.entity_representations[0](torch.as_tensor(ids)), list(map(torch.as_tensor, np.split(places, ends)))
 
 
 def _theirs(network: Any, relations: Any) -> Any:
@@ -235,16 +245,16 @@ def _theirs(network: Any, relations: Any) -> Any:
     return 2 * (relations % half) + relations // half
 
 
-def _vectors(network: Any, kind: str, heads: Any, relations: Any) -> tuple[Any, Any]:
-    """Return real vectors of queries (b, D) and of all entities (N, D); a complex number is two real ones."""
+def _queries(kind: str, heads: Any, relations: Any) -> Any:
+    """Return real vectors (b, D) of queries from those of their heads and relations."""
+    return _real(heads + relations if kind == "TransE" else heads * relations)
+
+
+def _real(vectors: Any) -> Any:
+    """Return vectors as real ones: a complex number is two of them."""
     import torch
 
-    entities = network.entity_representations[0](None)
-    turned = network.relation_representations[0](_theirs(network, relations))
-    queries = entities[heads] + turned if kind == "TransE" else entities[heads] * turned
-    if not entities.is_complex():
-        return queries, entities
-    return torch.view_as_real(queries).flatten(1), torch.view_as_real(entities).flatten(1)
+    return torch.view_as_real(vectors).flatten(1) if vectors.is_complex() else vectors
 
 
 def _scored(kind: str, queries: Any, candidates: Any) -> Any:

@@ -24,6 +24,7 @@ from anchors.entity.anchors import FAR, NONE
 from anchors.entity.settings import Settings
 from anchors.models import embed
 
+SMALL = 0.1  # share of its usual size with which the fusion network joins the text that passes straight through
 FURTHEST = 5  # hops that have an embedding of their own; what lies further shares one
 
 
@@ -236,12 +237,12 @@ class Tower(nn.Module):
 
         Only the first block keeps its [CLS]: the pair is ``[CLS] head [SEP] relation [SEP]``.
         """
-        lengths = texts.lengths[rows]
+        lengths, device = texts.lengths[rows], self.embeddings.position_embeddings.weight.device
         t = int(lengths.max())
-        mask = torch.arange(start, t) < lengths[:, None]
+        mask = (torch.arange(start, t) < lengths[:, None]).to(device)
         if self.whole:
-            return self.embeddings.word_embeddings(texts.ids[rows, start:t]), mask
-        return texts.states[rows, start:t].float(), mask
+            return self.embeddings.word_embeddings(texts.ids[rows, start:t].to(device)), mask
+        return texts.states[rows, start:t].to(device).float(), mask
 
     def _through(self, parts: list, positions: Any, types: Any, mask: Any, anchored: bool) -> torch.Tensor:
         """Embed what is not embedded yet (all words, or the anchors only) and pass the sequence through the layers."""
@@ -263,7 +264,9 @@ class Fusion(nn.Module):
     """The encoder over a frozen language model: pooled text, relation and mean anchor vector in, one vector out.
 
     A query's hidden layer is scaled and shifted by its relation, which lets one head answer each relation in its own
-    way. The relation has its text vector and learnt parameters of its own; entities have none.
+    way. The relation has its text vector and learnt parameters of its own; entities have none. A text also passes
+    straight through; both towers begin with the same isometry there, so that training begins at the cosines of the
+    language model.
     """
 
     def __init__(self, width: int, settings: Settings, relations: int = 0):
@@ -275,6 +278,10 @@ class Fusion(nn.Module):
         self.own = nn.Parameter(torch.zeros(relations, 2 * hidden)) if relations else None
         self.norm, self.drop = nn.LayerNorm(hidden), nn.Dropout(settings.dropout)
         self.middle, self.out = nn.Linear(hidden, hidden), nn.Linear(hidden, out)
+        self.through = nn.Linear(width, out, bias=False) if settings.text else None
+        if self.through is not None:
+            nn.init.eye_(self.through.weight)
+            self.out.weight.data *= SMALL
 
     def forward(self, text: torch.Tensor | None, anchors: Any = None, relation: Any = None) -> torch.Tensor:
         """Return (n, width) from text (n, d), anchors, and a relation's vectors (n, d) and rows (n,).
@@ -290,7 +297,8 @@ class Fusion(nn.Module):
             shift, scale = (self.relation(vectors) + self.own[rows]).chunk(2, dim=1)
             hidden = hidden * (1 + scale) + shift
         hidden = gelu(hidden)
-        return self.out(self.drop(hidden + gelu(self.middle(hidden))))
+        made = self.out(self.drop(hidden + gelu(self.middle(hidden))))
+        return made if self.through is None else made + self.through(text)
 
 
 class Encoder(nn.Module):
@@ -331,7 +339,7 @@ class Encoder(nn.Module):
     def queries(self, heads: torch.Tensor, relations: torch.Tensor, ids: Any = None, hops: Any = None) -> torch.Tensor:
         """Return unit vectors (n, d) of queries ``heads, relations`` (n,) with the anchors of the heads (n, k)."""
         if self.pooled:
-            relation = self.relations.pooled[relations], relations
+            relation = self._here(self.relations.pooled[relations]), self._here(relations)
             return normalize(self.query(self._pooled_text(heads), self._bag(0, ids, hops), relation), dim=1)
         anchors = self._anchors(0, ids, hops)
         blocks = [(self.entities, heads)] if self.settings.text else []
@@ -345,15 +353,22 @@ class Encoder(nn.Module):
         return normalize(self.candidate(blocks, self._anchors(1, ids, hops)), dim=1)
 
     def _pooled_text(self, rows: torch.Tensor) -> torch.Tensor | None:
-        return self.entities.pooled[rows] if self.settings.text else None
+        return self._here(self.entities.pooled[rows]) if self.settings.text else None
+
+    def _here(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a tensor where the parameters are: the texts stay in the computer's memory, a batch of them moves."""
+        return tensor.to(self.log_inverse_temperature.device)
 
     def _anchors(self, side: int, ids: Any, hops: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
-        return self.sides[side](self.anchors.table, ids, hops) if self._anchored(ids) else None
+        if not self._anchored(ids):
+            return None
+        return self.sides[side](self.anchors.table, self._here(ids), self._here(hops))
 
     def _bag(self, side: int, ids: Any, hops: Any) -> Any:
         if not self._anchored(ids):
             return None
-        return lambda linear: self.sides[side].pooled(self.anchors.table, ids, hops, linear)
+        own = self._here(ids), self._here(hops)
+        return lambda linear: self.sides[side].pooled(self.anchors.table, *own, linear)
 
     def _anchored(self, ids: Any) -> bool:
         return ids is not None and hasattr(self, "anchors")

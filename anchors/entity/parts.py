@@ -14,15 +14,20 @@ import torch
 
 
 class World:
-    """The processes of ``accelerate launch``; alone without it."""
+    """The processes of ``accelerate launch`` or ``torchrun``, alone without; on GPUs where there are any.
+
+    ``ANCHORS_DEVICE=cpu`` keeps a run off the GPU. Only CPU processes could be tried here.
+    """
 
     def __init__(self):
         self.rank, self.size = 0, 1
+        use_gpu = torch.cuda.is_available() and os.environ.get("ANCHORS_DEVICE", "cuda") != "cpu"
+        self.device = torch.device("cuda" if use_gpu else "cpu")
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             from accelerate import PartialState
 
-            state = PartialState(cpu=not torch.cuda.is_available())
-            self.rank, self.size = state.process_index, state.num_processes
+            state = PartialState(cpu=not use_gpu)
+            self.rank, self.size, self.device = state.process_index, state.num_processes, state.device
 
     @property
     def first(self) -> bool:
@@ -76,7 +81,7 @@ class Parts:
         self.states, parts = [], []
         with torch.set_grad_enabled(len(self.slices) == 1):
             for rows in self.slices:
-                self.states.append(torch.get_rng_state())
+                self.states.append(self._rng())
                 parts.append(self.job(rows))
         self.own = parts[0] if len(parts) == 1 else torch.cat(parts)
         self.leaf = self.world.gather(self.own.detach(), self.count).clone().requires_grad_()
@@ -89,8 +94,17 @@ class Parts:
         if len(self.slices) == 1:
             self.own.backward(self.leaf.grad[self.slices[0]])
             return
-        after = torch.get_rng_state()
+        after = self._rng()
         for rows, state in zip(self.slices, self.states, strict=True):
-            torch.set_rng_state(state)  # the same dropout as before
+            self._rng(state)  # the same dropout as before
             self.job(rows).backward(self.leaf.grad[rows])
-        torch.set_rng_state(after)
+        self._rng(after)
+
+    def _rng(self, state: tuple | None = None) -> tuple:
+        """Return the state of the generators that dropout draws from; restore ``state`` first when it is given."""
+        gpu = self.world.device.type == "cuda"
+        if state is not None:
+            torch.set_rng_state(state[0])
+            if gpu:
+                torch.cuda.set_rng_state(state[1], self.world.device)
+        return torch.get_rng_state(), torch.cuda.get_rng_state(self.world.device) if gpu else None

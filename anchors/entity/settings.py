@@ -52,7 +52,7 @@ class Settings:
     layers: int = 0
     top: int = 0
     max_tokens: int = 50
-    width: int = 256
+    width: int = 384
     hidden: int = 512
     dropout: float = 0.1
     k: int = 0

@@ -132,7 +132,7 @@ class Model:
         training = self.encoder.training
         self.encoder.eval()
         with torch.no_grad():
-            parts = [encode(slice(at, at + SEQUENCES)).float() for at in range(0, max(1, count), SEQUENCES)]
+            parts = [encode(slice(at, at + SEQUENCES)).float().cpu() for at in range(0, max(1, count), SEQUENCES)]
         self.encoder.train(training)
         return torch.cat(parts).numpy()
 
@@ -169,8 +169,9 @@ class Training:
         self.triples = found.graph.directed("train")
         self.known = found.graph.known()
         self.batch = min(settings.batch, len(self.triples))
-        self.model = untrained(found, settings)
         self.world = World()
+        self.model = untrained(found, settings)
+        self.model.encoder.to(self.world.device)
         self.optimizer = torch.optim.AdamW(self._groups(), lr=settings.rate, weight_decay=settings.weight_decay)
         self.step, self.best, self.waited, self.seconds = 0, -1.0, 0, 0.0
         self.epoch: tuple[int, np.ndarray | None] = -1, None  # and the order of its triples
@@ -310,7 +311,7 @@ class Training:
         return lambda rows: self._cast(self.encoder.candidates, rows, tensors)
 
     def _cast(self, encode: Callable, rows: slice, tensors: list) -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.dtype == "bfloat16"):
+        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.settings.dtype == "bfloat16"):
             return encode(*(None if one is None else one[rows] for one in tensors)).float()
 
     def _anchors(self, entities: np.ndarray, dropped: np.ndarray, rng: np.random.Generator) -> tuple[Any, Any]:
@@ -325,10 +326,10 @@ class Training:
         s, triples = self.settings, plan.triples
         q, tails = queries[plan.query], candidates[plan.tail]
         scale = self.encoder.log_inverse_temperature.exp()
-        known = torch.from_numpy(negatives.in_batch(self.known, triples))
+        known = self._here(negatives.in_batch(self.known, triples))
         extra = self._random(plan, candidates) + self._earlier(triples, tails)
         if s.self_negative:
-            own = torch.from_numpy(negatives.self_known(self.known, triples))[:, None]
+            own = self._here(negatives.self_known(self.known, triples))[:, None]
             extra.append(Negatives(candidates[plan.own][:, None], own))
         return info_nce(q, tails, known, scale, s.margin, extra)[0]
 
@@ -343,7 +344,10 @@ class Training:
         else:
             vectors, drawn = self.kept["random"], self.kept["drawn"].numpy()
         vectors = vectors if self.settings.random_gradient else vectors.detach()
-        return [Negatives(vectors, torch.from_numpy(negatives.against(self.known, plan.triples, drawn)))]
+        return [Negatives(vectors, self._here(negatives.against(self.known, plan.triples, drawn)))]
+
+    def _here(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.world.device)
 
     def _earlier(self, triples: np.ndarray, tails: torch.Tensor) -> list[Negatives]:
         """Return the tails of earlier batches with halved logits, and remember those of this one (SimKGC)."""
@@ -352,7 +356,7 @@ class Training:
             return []
         if "earlier" in self.kept:
             mask = negatives.against(self.known, triples, self.kept["entities"].numpy())
-            found = [Negatives(self.kept["earlier"], torch.from_numpy(mask), 0.5)]
+            found = [Negatives(self.kept["earlier"], self._here(mask), 0.5)]
         for name, fresh in (("earlier", tails.detach().clone()), ("entities", torch.from_numpy(triples[:, 2].copy()))):
             old = self.kept.get(name, fresh[:0])
             self.kept[name] = torch.cat([fresh, old])[: count * self.batch]
@@ -372,7 +376,10 @@ class Training:
     def _load(self) -> None:
         found = self.folder and checkpoint.load(self.folder, self.encoder, self.optimizer, self._identity())
         if found:
-            state, self.kept = found
+            state, kept = found
+            self.kept = {
+                name: one.to(self.world.device) if name in ("earlier", "random") else one for name, one in kept.items()
+            }
             self.step, self.best, self.waited = state["step"], state["best"], state["waited"]
             self.seconds, self.model.log = state["seconds"], state["log"]
 

@@ -19,7 +19,7 @@ SMALL, LARGE = loaders.PACKAGED, tuple(loaders.REGISTERED)
 OF_SMALL = Settings(
     batch=256, steps=300, warmup=30, rate=2e-3, width=128, hidden=256, dropout=0.3, anchors=30, anchor_width=64
 )
-OF_LARGE = Settings(batch=512, steps=1000, warmup=100, rate=2e-3, anchors=500, evaluate_every=250)
+OF_LARGE = Settings(batch=512, width=384, steps=1000, warmup=100, rate=2e-3, anchors=500, evaluate_every=250)
 RANDOM = 4  # random negatives a query of the batch, where a variant has them and the graph as many entities
 RERANK = {"wn18rr": 5}  # hops of SimKGC's re-ranking; 2 elsewhere
 KEPT_LOSSES = 20

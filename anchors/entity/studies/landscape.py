@@ -124,6 +124,9 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
     Columns: dataset, one, other, values ("all" | "seen"), the two models, and gap in MRR points.
     """
     quoted, found = overview(table).dropna(subset="MRR"), []
+    quoted = quoted.sort_values(
+        "confidence", key=lambda c: c == "recalled", kind="stable"
+    )  # of two equal, the seen one
     for values, marks in (("all", (*SEEN, "recalled")), ("seen", SEEN)):
         rows = quoted[quoted.confidence.isin(marks)]
         best = rows.loc[rows.groupby(["dataset", "kind"]).MRR.idxmax()].set_index(["dataset", "kind"])

@@ -1,0 +1,103 @@
+"""What anchors add to text, with controls: another entity's anchors, as many parameters without structure, no text."""
+
+from itertools import product
+
+import pandas as pd
+
+from anchors.companion import recorded
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import Interval, in_words, mean_interval, paired_interval
+from anchors.entity import loaders
+from anchors.entity.studies import common
+from anchors.entity.studies.common import LARGER, gain, judged, name, queries, values
+
+VARIANTS = ("simkgc_ib", "anchors_only", "permuted", "extra", "anchors_alone", "random_only", "sea")
+CONTRASTS = (
+    ("anchors_only", "simkgc_ib"), ("permuted", "simkgc_ib"), ("extra", "simkgc_ib"), ("anchors_only", "permuted"),
+    ("anchors_only", "extra"), ("sea", "random_only"),
+)  # fmt: skip
+TOP = "entity/top_layer"
+
+
+def compute(graphs: list[str], profile: str, seed: int) -> pd.DataFrame:
+    """Return one row per graph, variant and seed."""
+    return common.table(graphs, VARIANTS, profile, seed)
+
+
+def top_layer() -> pd.DataFrame:
+    """Return the recorded validation curves with the anchors inside the language model's top layer."""
+    return recorded.load(f"{TOP}_curves")[0]
+
+
+def top_layer_results() -> pd.DataFrame:
+    """Return the recorded test metrics with the anchors inside the language model's top layer."""
+    return recorded.load(f"{TOP}_results")[0]
+
+
+def contrasts(found: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per graph and contrast: mean, low and high of the paired difference in MRR, and its name."""
+    rows = []
+    for graph, (a, b) in product(found.graph.unique(), CONTRASTS):
+        about = {"graph": graph, "contrast": f"{name(a)} − {name(b)}", "treated": a, "control": b}
+        rows.append(about | gain(found, graph, a, b)._asdict())
+    return pd.DataFrame(rows)
+
+
+def summarise(found: pd.DataFrame, top: pd.DataFrame, losses: pd.DataFrame) -> tuple[list[Row], Verdict]:
+    """Return MRR of every variant, all contrasts, reading without anchors, the top-layer run, and the verdict."""
+    rows: list[Row] = []
+    for graph in found.graph.unique():
+        n, title, source = queries(graph), loaders.title(graph), found[found.graph == graph].source.iloc[0]
+        for variant in VARIANTS:
+            value = mean_interval(values(found, graph, variant))
+            rows.append(row(f"{title}: MRR, {name(variant)}", value, n, source=source))
+        for a, b in CONTRASTS:
+            rows.append(row(f"{title}: MRR, {name(a)} − {name(b)}", gain(found, graph, a, b), n, source=source))
+        rows.append(row(f"{title}: MRR, SEA read without anchors − text", _off(found, graph), n, source=source))
+    for one in top.itertuples():
+        quantity = f"FB15k-237: MRR, {name(one.variant)}, anchors inside the top layer"
+        rows.append(Row(quantity, one.MRR, n=queries("fb15k-237"), seeds=1, source="recorded"))
+    if len(losses):
+        rows.append(Row("largest |live − recorded| loss of the first steps", common.gap(losses), n=len(losses)))
+    return rows, verdict(found, losses)
+
+
+def _off(found: pd.DataFrame, graph: str) -> Interval:
+    """Return SEA without anchors at test, minus text: whether the text path was kept alive."""
+    return paired_interval(values(found, graph, "sea", "off"), values(found, graph, "simkgc_ib"))
+
+
+def verdict_of(found: pd.DataFrame, graph: str) -> tuple[str, str]:
+    """Return the verdict of one graph: anchors count as helping if they beat text and both controls."""
+    over = {control: gain(found, graph, "anchors_only", control) for control in ("simkgc_ib", "permuted", "extra")}
+    kinds = {control: judged(one) for control, one in over.items()}
+    words = (
+        f"{in_words(over['simkgc_ib'], '+.3f')} over text, {in_words(over['permuted'], '+.3f')} over permuted anchors"
+    )
+    if kinds["simkgc_ib"] == "gains":
+        survives = kinds["permuted"] == kinds["extra"] == "gains"
+        return ("helps" if survives else "helps, not beyond its controls"), words
+    return {"loses": "hurts", "no difference": "no difference"}[kinds["simkgc_ib"]], words
+
+
+def verdict(found: pd.DataFrame, losses: pd.DataFrame) -> Verdict:
+    """Judge the central claim: anchors help where they carry facts (FB15k-237), more than on WN18RR."""
+    each = {graph: verdict_of(found, graph) for graph in found.graph.unique()}
+    text = "; ".join(f"{loaders.title(graph)}: {kind} ({words})" for graph, (kind, words) in each.items()) + "."
+    if common.gap(losses) > common.TOLERANCE:
+        return Verdict(
+            "measured", f"The live steps differ from the log by {common.gap(losses):.4f}. Of the log: {text}"
+        )
+    if "fb15k-237" not in each:
+        return Verdict("measured", text)
+    helped = each["fb15k-237"][0] == "helps"
+    more = "wn18rr" not in each or _larger(found)
+    kind = "holds" if helped and more else "mixed" if helped or more else "does not hold"
+    if "wn18rr" in each:
+        text += f" The gain is {'larger' if more else 'not larger'} on FB15k-237 than on WN18RR."
+    return Verdict(kind, text)
+
+
+def _larger(found: pd.DataFrame) -> bool:
+    first, second = (gain(found, graph, "anchors_only", "simkgc_ib") for graph in ("fb15k-237", "wn18rr"))
+    return first.low > second.high + LARGER

@@ -1,0 +1,110 @@
+"""How many reusable random negatives, against a larger batch of the same cost, and whom they help."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion import recorded
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import Interval, in_words, mean_interval, paired_interval
+from anchors.entity import loaders, rank, trials
+from anchors.entity.studies import common
+from anchors.entity.studies.common import LARGER, gain, queries
+
+RUN = "entity/random_negatives"
+GRAPH = "fb15k-237"
+COSTLIER = 1.5  # a batch is an equal-cost control when a step takes at most so many times as long
+BUCKETS = (1, 5, 20, 100, 500)  # training triples at the right answer
+
+
+def sweep() -> pd.DataFrame:
+    """Return the recorded sweep on FB15k-237: one row per number of random negatives, batch and seed."""
+    return recorded.load(RUN)[0]
+
+
+def live(graphs: list[str], counts: list[int], profile: str, seed: int) -> pd.DataFrame:
+    """Return one row per small graph, number of random negatives and seed; more than there are entities means all."""
+    graphs = common.split(graphs, profile)[0]
+    kinds = [
+        (graph, min(count, loaders.load(graph).size), s)
+        for graph, count, s in product(graphs, counts, common.seeds_of(seed, profile))
+    ]
+    kinds = list(dict.fromkeys(kinds))
+    jobs = [trials.job(graph, "simkgc_ib", s, profile, random=count) for graph, count, s in kinds]
+    rows = [
+        {"graph": graph, "random": count, "seed": s, **rank.metrics(np.array(one["ranks"])), "seconds": one["seconds"]}
+        for (graph, count, s), one in zip(kinds, trials.run(jobs, "random negatives"), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["graph", "random", "seed", "MRR", "seconds"] if not rows else None)
+
+
+def by_popularity(graph: str = GRAPH) -> pd.DataFrame:
+    """Return the MRR of text, with and without random negatives, by how often the right answer occurs in training."""
+    found, triples = loaders.load(graph), loaders.load(graph).directed("test")
+    bucket, names = rank.degree_buckets(found.degree[triples[:, 2]], BUCKETS)
+    logs, rows = common.logged(graph), []
+    for one in logs[logs.variant.isin(("simkgc_ib", "random_only"))].itertuples():
+        groups = rank.by_group(one.ranks, bucket, names)
+        rows += [{"variant": one.variant, "seed": one.seed, **group} for group in groups]
+    return pd.DataFrame(rows)
+
+
+def equal_cost(found: pd.DataFrame) -> tuple[int, int]:
+    """Return the largest number of random negatives and the batch without any whose step costs most nearly as much."""
+    plain = found[found.random == 0].groupby("batch").seconds.mean()
+    many = found[found.random > 0].groupby("random").seconds.mean()
+    pairs = [(abs(np.log(many[r] / plain[b])), r, b) for r in many.index for b in plain.index if b > plain.index.min()]
+    _, count, batch = min(pairs)
+    return int(count), int(batch)
+
+
+def against_batch(found: pd.DataFrame) -> Interval:
+    """Return the MRR with random negatives minus that of the larger batch of like cost, paired by seed."""
+    count, batch = equal_cost(found)
+    small = found.batch.min()
+    treated = found[(found.random == count) & (found.batch == small)].sort_values("seed").MRR
+    control = found[(found.random == 0) & (found.batch == batch)].sort_values("seed").MRR
+    return paired_interval(treated.to_numpy(), control.to_numpy())
+
+
+def summarise(found: pd.DataFrame, small: pd.DataFrame, popular: pd.DataFrame) -> tuple[list[Row], Verdict]:
+    """Return MRR and seconds by number of negatives, the equal-cost control, MRR by popularity, and the verdict."""
+    rows, n = [], queries(GRAPH)
+    for (batch, count), group in found.groupby(["batch", "random"]):
+        what = f"FB15k-237: {{}}, batch {batch}, {count} random negatives"
+        rows.append(row(what.format("MRR"), mean_interval(group.MRR.to_numpy()), n, source="recorded"))
+        seconds = mean_interval(group.seconds.to_numpy())
+        rows.append(row(what.format("training"), seconds, n, "s", "recorded"))
+    count, batch = equal_cost(found)
+    quantity = f"FB15k-237: MRR, {count} random negatives − batch {batch} of like cost"
+    rows.append(row(quantity, against_batch(found), n, source="recorded"))
+    for name, group in popular.groupby("group", sort=False):
+        rows.append(row(f"FB15k-237: MRR gain of random negatives, answer with {name} training triples",
+                        _bucket(group), int(group.n.iloc[0]), source="recorded"))  # fmt: skip
+    for (graph, count), group in small.groupby(["graph", "random"], sort=False):
+        quantity = f"{loaders.title(graph)}: MRR, {count} random negatives"
+        rows.append(row(quantity, mean_interval(group.MRR.to_numpy()), queries(graph), source="cached"))
+    return rows, verdict(found, popular)
+
+
+def _bucket(group: pd.DataFrame) -> Interval:
+    wide = group.pivot_table(index="seed", columns="variant", values="MRR")
+    return paired_interval(wide.random_only.to_numpy(), wide.simkgc_ib.to_numpy())
+
+
+def verdict(found: pd.DataFrame, popular: pd.DataFrame) -> Verdict:
+    """Judge "additional random negatives help": over none, and over a larger batch of like cost."""
+    logs = common.logged(GRAPH)
+    plain, fair = gain(logs, GRAPH, "random_only", "simkgc_ib"), against_batch(found)
+    count, batch = equal_cost(found)
+    text = (
+        f"On FB15k-237 {trials.RANDOM * trials.OF_LARGE.batch:,} random negatives change MRR by "
+        f"{in_words(plain, '+.3f')}; {count:,} of them against a batch of {batch:,} of like cost by {in_words(fair, '+.3f')}. "
+    )
+    ends = [popular[popular.group == name] for name in dict.fromkeys((popular.group.iloc[0], popular.group.iloc[-1]))]
+    words = [f"{group.group.iloc[0]} training triples {in_words(_bucket(group), '+.3f')}" for group in ends]
+    text += f"By popularity of the answer: {'; '.join(words)}."
+    if plain.low <= LARGER:
+        return Verdict("does not hold", text)
+    return Verdict("holds" if fair.low > LARGER else "mixed", text)
