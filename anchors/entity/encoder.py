@@ -284,7 +284,7 @@ class Fusion(nn.Module):
             self.out.weight.data *= SMALL
 
     def forward(self, text: torch.Tensor | None, anchors: Any = None, relation: Any = None) -> torch.Tensor:
-        """Return (n, width) from text (n, d), anchors, and a relation's vectors (n, d) and rows (n,).
+        """Return (n, width) from text (n, d), anchors, and relations: distinct vectors (r, d), rows (r,), whose (n,).
 
         ``anchors`` maps the layer that reads anchor vectors to its mean output (n, hidden), see
         :meth:`AnchorEmbedding.pooled`; None where there are none.
@@ -293,8 +293,8 @@ class Fusion(nn.Module):
         parts += [anchors(self.anchor)] if anchors is not None else []
         hidden = self.norm(sum(parts))
         if relation is not None:
-            vectors, rows = relation
-            shift, scale = (self.relation(vectors) + self.own[rows]).chunk(2, dim=1)
+            vectors, rows, which = relation
+            shift, scale = (self.relation(vectors) + self.own[rows])[which].chunk(2, dim=1)
             hidden = hidden * (1 + scale) + shift
         hidden = gelu(hidden)
         made = self.out(self.drop(hidden + gelu(self.middle(hidden))))
@@ -339,7 +339,8 @@ class Encoder(nn.Module):
     def queries(self, heads: torch.Tensor, relations: torch.Tensor, ids: Any = None, hops: Any = None) -> torch.Tensor:
         """Return unit vectors (n, d) of queries ``heads, relations`` (n,) with the anchors of the heads (n, k)."""
         if self.pooled:
-            relation = self._here(self.relations.pooled[relations]), self._here(relations)
+            used, which = torch.unique(relations, return_inverse=True)  # a relation is read once, whoever asks
+            relation = self._here(self.relations.pooled[used]), self._here(used), self._here(which)
             return normalize(self.query(self._pooled_text(heads), self._bag(0, ids, hops), relation), dim=1)
         anchors = self._anchors(0, ids, hops)
         blocks = [(self.entities, heads)] if self.settings.text else []

@@ -265,7 +265,7 @@ class Training:
                 raise
             half = max(1, (self.settings.chunk or self.batch) // 2)
             raise AnchorsError(
-                f"step {self.step}: the memory does not suffice; say chunk={half} (gradient caching: same losses), "
+                f"step {self.step}: the memory does not suffice; say chunk={half} (gradient caching), "
                 "what was saved is kept"
             ) from error
         if not np.isfinite(loss):

@@ -58,7 +58,10 @@ def load(folder: Path, network: Any, optimizer: Any, training: dict[str, Any]) -
         reason = " ".join(str(error).split())[:160]
         raise InputError(relative(folder), f"weights of another architecture ({reason})", "this one", cure) from error
     for i, parameter in enumerate(network.parameters()):
-        own = {key.split(".", 1)[1]: v for key, v in parts["moments"].items() if key.split(".", 1)[0] == str(i)}
+        own = {  # the count of steps stays in the computer's memory, as the optimizer keeps it
+            key.split(".", 1)[1]: v.to(parameter.device) if v.ndim else v
+            for key, v in parts["moments"].items() if key.split(".", 1)[0] == str(i)
+        }  # fmt: skip
         if own:
             optimizer.state[parameter] = own
     return state, parts.get("tensors", {})

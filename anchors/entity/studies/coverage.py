@@ -53,14 +53,14 @@ def distances(graph: str, triples: int) -> dict[str, float]:
 def summarise(found: pd.DataFrame, apart: pd.DataFrame) -> tuple[list[Row], Verdict]:
     """Return the coverage by degree anchors of each graph, distances, and what they predict."""
     rows = []
-    for r in found[found.strategy.isin(("degree", "random"))].itertuples():
+    for r in found[found.strategy.isin(("degree", "random"))].rename(columns={"anchors at 1 hop": "near"}).itertuples():
         what = f"{loaders.title(r.graph)}: {{}}, {r.count} anchors by {r.strategy}"
         rows.append(
             Row(
                 what.format("entities with an anchor at 1 hop"), 100 * r.covered, n=loaders.load(r.graph).size, unit="%"
             )
         )
-        rows.append(Row(what.format("anchors at 1 hop, mean"), getattr(r, "_6"), n=loaders.load(r.graph).size))
+        rows.append(Row(what.format("anchors at 1 hop, mean"), r.near, n=loaders.load(r.graph).size))
     for graph, group in apart.set_index("graph").iterrows():
         rows += [
             Row(f"{loaders.title(graph)}: test pairs at {hops} hops", 100 * share, unit="%")

@@ -100,7 +100,8 @@ def verdict(found: pd.DataFrame, popular: pd.DataFrame) -> Verdict:
     count, batch = equal_cost(found)
     text = (
         f"On FB15k-237 {trials.RANDOM * trials.OF_LARGE.batch:,} random negatives change MRR by "
-        f"{in_words(plain, '+.3f')}; {count:,} of them against a batch of {batch:,} of like cost by {in_words(fair, '+.3f')}. "
+        f"{in_words(plain, '+.3f')}; {count:,} of them against a batch of {batch:,} of like cost by "
+        f"{in_words(fair, '+.3f')}. "
     )
     ends = [popular[popular.group == name] for name in dict.fromkeys((popular.group.iloc[0], popular.group.iloc[-1]))]
     words = [f"{group.group.iloc[0]} training triples {in_words(_bucket(group), '+.3f')}" for group in ends]

@@ -1,0 +1,179 @@
+"""Does fusing structure cost induction? Disjoint test graphs (GraIL), and entities that training never saw.
+
+Fully inductive: train on one graph, rank the answers of another that shares relations but no entity (all entities of
+that graph compete). No anchor can be reached there; relation types can. Semi-inductive: some entities are hidden from
+training with all their triples; at test they have their text, and their links to known entities give them anchors.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion.cache import cached_grid
+from anchors.companion.params import choose
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import in_words, mean_interval, paired_interval
+from anchors.entity import anchors, loaders, rank, store, trials
+from anchors.entity.graph import Graph
+from anchors.entity.settings import Settings
+from anchors.entity.studies.common import judged, name, seeds_of
+from anchors.entity.training import Model, Training
+from anchors.models import embed
+
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "simkgc_ib": ("simkgc_ib", {}), "anchors_only": ("anchors_only", {}), "sea": ("sea", {}),
+    "types": ("anchors_only", {"k": 0, "relation_tokens": 8}),
+}  # fmt: skip
+NAMES = {"types": "text + relation types"}
+HIDDEN = 0.1  # share of the entities that the semi-inductive protocol hides
+STEPS = {"steps": 300, "batch": 256, "hidden": 512, "width": 384, "dropout": 0.1, "anchors": 100, "warmup": 30}
+
+
+def hide(graph: Graph, share: float, rng: np.random.Generator) -> tuple[Graph, np.ndarray]:
+    """Return the graph without the training triples of a random share of its entities, and who is hidden (N,)."""
+    hidden = np.zeros(graph.size, bool)
+    hidden[rng.permutation(graph.size)[: round(share * graph.size)]] = True
+    train = graph.splits["train"]
+    return graph.with_train(train[~hidden[train[:, [0, 2]]].any(1)]), hidden
+
+
+def full(graph: str, settings: dict[str, Any]) -> dict[str, float]:
+    """Train on ``graph``, rank on its disjoint test graph; return MRR and Hits@10 there and on the graph itself."""
+    own = Settings(**settings)
+    seen, other = loaders.inductive(graph)
+    model = Training(store.read(seen, own), own).run()
+    there = moved(model, other, own)
+    return _scores("seen", model.ranks(seen.directed("test"))) | _scores("unseen", there.ranks(other.directed("test")))
+
+
+def moved(model: Model, graph: Graph, settings: Settings) -> Model:
+    """Return a trained model that reads another graph: its texts, and the tokens that this graph gives its entities.
+
+    Anchors are entities of the training graph, so none can be reached; relation types are the same.
+    """
+    from copy import copy
+
+    found = store.read(graph, settings)
+    encoder = copy(model.encoder)  # shares the parameters
+    encoder.entities, encoder.relations = found.entities, model.encoder.relations
+    made = None
+    if model.anchors is not None:
+        nobody = np.full((graph.size, model.anchors.nearest.shape[1]), anchors.NONE, np.int32)
+        far = np.full(nobody.shape, anchors.FAR, np.int8)
+        entities = model.anchors.chosen[model.anchors.chosen != anchors.NONE]
+        made = anchors.with_types(anchors.Anchors(entities, nobody, far), graph, settings.relation_tokens)
+    return Model(found, settings, made, encoder)
+
+
+def semi(graph: str, settings: dict[str, Any]) -> dict[str, float]:
+    """Train without the hidden entities; return MRR on test queries with a hidden head or tail, and on the others.
+
+    ``support`` reads anchors through the hidden entities' own links (no gradient ever saw them), ``text`` reads them
+    without any.
+    """
+    own = Settings(**settings)
+    whole = loaders.load(graph)
+    shown, hidden = hide(whole, HIDDEN, np.random.default_rng([own.seed, 9]))
+    found = store.read(shown, own)
+    model = Training(found, own).run()
+    triples = whole.directed("test")
+    new = hidden[triples[:, [0, 2]]].any(1)
+    support = model.anchors
+    if model.anchors is not None:
+        entities = model.anchors.chosen[model.anchors.chosen != anchors.NONE]
+        support = anchors.with_types(
+            anchors.assign(whole, entities, model.anchors.nearest.shape[1]), whole, own.relation_tokens
+        )
+    linked, alone = model.ranks(triples, anchors=support), model.ranks(triples, anchors=None)
+    parts = {"support": linked.realistic[new], "text": alone.realistic[new], "known": linked.realistic[~new]}
+    return {f"{part} {metric}": v for part, ranks in parts.items() for metric, v in _some(ranks).items()} | {
+        "n": int(new.sum())
+    }
+
+
+def _scores(prefix: str, ranks: rank.Ranks) -> dict[str, float]:
+    return {f"{prefix} {metric}": value for metric, value in _some(ranks.realistic).items()}
+
+
+def _some(ranks: np.ndarray) -> dict[str, float]:
+    found = rank.metrics(ranks)
+    return {metric: found[metric] for metric in ("MRR", "H@10")}
+
+
+def compute(graphs: list[str], profile: str, seed: int) -> pd.DataFrame:
+    """Return one row per protocol, graph, variant and seed."""
+    rows, salt = [], "".join(loaders.fingerprints(graphs).values()) + embed.identity()
+    for protocol in (full, semi):
+        jobs, kinds = [], []
+        for graph in graphs:
+            for variant, (base, changes) in VARIANTS.items():
+                for s in seeds_of(seed, profile):
+                    steps = choose(profile, {**STEPS, "steps": 10}, STEPS, {**STEPS, "steps": 3000})
+                    jobs.append(trials.job(graph, base, s, "laptop", **steps, **changes))
+                    kinds.append({"protocol": protocol.__name__, "graph": graph, "variant": variant, "seed": s})
+        found = cached_grid(protocol, jobs, f"inductive, {protocol.__name__}", salt)
+        rows += [kind | one for kind, one in zip(kinds, found, strict=True)]
+    return pd.DataFrame(rows)
+
+
+def loss_of(found: pd.DataFrame, graph: str, column: str, protocol: str, variant: str) -> Any:
+    """Return variant − text in ``column``, paired by seed."""
+    own = found[(found.graph == graph) & (found.protocol == protocol)].pivot(
+        index="seed", columns="variant", values=column
+    )
+    return paired_interval(own[variant].to_numpy(), own["simkgc_ib"].to_numpy())
+
+
+def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
+    """Return MRR of every variant in both protocols, the differences from text, and the verdict on induction."""
+    rows, costs = [], {}
+    columns = {"full": ("seen MRR", "unseen MRR"), "semi": ("support MRR", "text MRR", "known MRR")}
+    for (protocol, graph), own in found.groupby(["protocol", "graph"], sort=False):
+        for variant, column in ((v, c) for v in VARIANTS for c in columns[protocol]):
+            value = mean_interval(own[own.variant == variant][column].to_numpy())
+            rows.append(
+                row(f"{graph}, {WORDS[column]}: MRR, {label(variant)}", value, _queries(own, graph), source="cached")
+            )
+        for variant in ("anchors_only", "sea", "types"):
+            column = "unseen MRR" if protocol == "full" else "support MRR"
+            change = loss_of(found, graph, column, protocol, variant)
+            costs[graph, protocol, variant] = change
+            what = f"{graph}, {WORDS[column]}: MRR, {label(variant)} − text"
+            rows.append(row(what, change, _queries(own, graph), source="cached"))
+    return rows, verdict(costs)
+
+
+WORDS = {
+    "seen MRR": "the training graph", "unseen MRR": "the disjoint graph",
+    "support MRR": "hidden entities with their links", "text MRR": "hidden entities, text only", "known MRR": "other entities",
+}  # fmt: skip
+
+
+def label(variant: str) -> str:
+    """Return a variant's name in the figure."""
+    return NAMES.get(variant, name(variant))
+
+
+def _queries(own: pd.DataFrame, graph: str) -> int:
+    if "n" in own and own.n.notna().all():
+        return round(own.n.mean())
+    return 2 * len(loaders.inductive(graph)[1].splits["test"])
+
+
+def verdict(costs: dict[tuple[str, str, str], Any]) -> Verdict:
+    """Judge "without losing induction": SEA is not below text on unseen entities, in either protocol."""
+    own = {(graph, protocol): one for (graph, protocol, variant), one in costs.items() if variant == "sea"}
+    lost = [key for key, one in own.items() if judged(one) == "loses"]
+    sure = [key for key, one in own.items() if one.low > -0.02]
+    words = "; ".join(
+        f"{graph}, {'disjoint graph' if protocol == 'full' else 'hidden entities'} {in_words(one, '+.3f')}"
+        for (graph, protocol), one in own.items()
+    )
+    alone = "; ".join(
+        f"{graph} {in_words(one, '+.3f')}" for (graph, protocol, variant), one in costs.items()
+        if variant == "anchors_only" and protocol == "full"
+    )  # fmt: skip
+    text = f"SEA − text on unseen entities, MRR: {words}. Anchors alone on the disjoint graph: {alone}."
+    kind = "does not hold" if len(lost) == len(own) else "mixed" if lost or len(sure) < len(own) else "holds"
+    return Verdict(kind, text)
