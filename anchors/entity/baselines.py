@@ -17,7 +17,6 @@ from anchors.entity.rank import Ranks, metrics, ranked_scores
 
 MODELS = ("TransE", "DistMult", "ComplEx", "RotatE")
 DISTANCES = ("TransE", "RotatE")  # scores are negative Euclidean distances; the others are inner products
-LARGE = 1000  # entities from which a graph has the settings of a large one
 OUT = -1e4  # score of a negative that is a known fact
 
 
@@ -100,21 +99,30 @@ def settings(graph: Graph, model: str) -> Lookup:
     InputError
         No such model.
     """
-    return (SMALL if graph.size < LARGE else BIG)[check(model)]
+    check(model)
+    return next(table[model] for most, table in DEFAULTS if graph.size < most)
 
 
-SMALL = {
-    "TransE": Lookup(epochs=40, rate=3e-2, margin=2.0),
-    "DistMult": Lookup(epochs=60, rate=3e-2, penalty=3e-2),
-    "ComplEx": Lookup(epochs=40, rate=3e-2, penalty=3e-2),
-    "RotatE": Lookup(epochs=50, rate=3e-2, margin=3.0, temperature=2.0),
-}
-BIG = {
-    "TransE": Lookup(dim=128, epochs=20, batch=512, negatives=1024, margin=9.0),
-    "DistMult": Lookup(dim=128, epochs=8, batch=256, penalty=1e-3),
-    "ComplEx": Lookup(dim=100, epochs=8, batch=256, penalty=1e-3),
-    "RotatE": Lookup(dim=128, epochs=20, batch=512, negatives=1024, margin=9.0),
-}
+DEFAULTS = (  # up to so many entities: UMLS, Nations, Kinships; FB15k-237; WN18RR
+    (1000, {
+        "TransE": Lookup(epochs=40, rate=3e-2, margin=2.0),
+        "DistMult": Lookup(epochs=60, rate=3e-2, penalty=3e-2),
+        "ComplEx": Lookup(epochs=40, rate=3e-2, penalty=3e-2),
+        "RotatE": Lookup(epochs=50, rate=3e-2, margin=3.0, temperature=2.0),
+    }),
+    (20_000, {
+        "TransE": Lookup(dim=128, epochs=25, batch=512, negatives=512, margin=2.0),
+        "DistMult": Lookup(dim=128, epochs=7, batch=256, penalty=3e-2),
+        "ComplEx": Lookup(dim=100, epochs=6, batch=256, penalty=3e-2),
+        "RotatE": Lookup(dim=128, epochs=20, batch=512, negatives=512, margin=3.0, temperature=2.0),
+    }),
+    (np.inf, {
+        "TransE": Lookup(dim=128, epochs=25, batch=1024, negatives=512, margin=2.0),
+        "DistMult": Lookup(dim=128, epochs=25, batch=1024, negatives=1024, rate=2e-2, penalty=1e-1),
+        "ComplEx": Lookup(dim=100, epochs=25, batch=1024, negatives=1024, rate=2e-2, penalty=1e-1),
+        "RotatE": Lookup(dim=128, epochs=25, batch=1024, negatives=512, margin=3.0, temperature=2.0),
+    }),
+)  # fmt: skip
 
 
 def train(graph: Graph, model: str, settings: Lookup, seed: int) -> Trained:

@@ -15,6 +15,7 @@ from anchors.entity.graph import Known
 
 HITS = (1, 3, 5, 10)
 RANKS = ("optimistic", "realistic", "pessimistic")
+AMOUNT = 0.05  # of SimKGC's graph re-ranking
 BLOCK = 1 << 25  # scores in memory at a time
 
 
@@ -86,7 +87,7 @@ def near(neighbours: Any, heads: np.ndarray, hops: int) -> np.ndarray:
     return reached > 0
 
 
-def rerank(neighbours: Any, heads: np.ndarray, amount: float = 0.05, hops: int = 2) -> Callable[[slice], np.ndarray]:
+def rerank(neighbours: Any, heads: np.ndarray, amount: float = AMOUNT, hops: int = 2) -> Callable[[slice], np.ndarray]:
     """Return SimKGC's graph re-ranking for :func:`ranked`: ``amount`` is added within ``hops`` of the head.
 
     Its values are 0.05 and 2, with 5 hops on WN18RR. Off by default; a table shows both.

@@ -146,7 +146,8 @@ def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
 
 WORDS = {
     "seen MRR": "the training graph", "unseen MRR": "the disjoint graph",
-    "support MRR": "hidden entities with their links", "text MRR": "hidden entities, text only", "known MRR": "other entities",
+    "support MRR": "hidden entities with their links", "text MRR": "hidden entities, text only",
+    "known MRR": "other entities",
 }  # fmt: skip
 
 
