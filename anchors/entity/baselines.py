@@ -91,8 +91,8 @@ def check(model: str) -> str:
     return model
 
 
-def settings(graph: Graph, model: str) -> Lookup:
-    """Return settings for a model on a graph of that size (chosen by validation MRR, never by test).
+def defaults(graph: Graph, model: str) -> Lookup:
+    """Return settings for a model on a graph of that size (chosen by validation MRR, never by test; minutes at most).
 
     Raises
     ------
@@ -125,10 +125,11 @@ DEFAULTS = (  # up to so many entities: UMLS, Nations, Kinships; FB15k-237; WN18
 )  # fmt: skip
 
 
-def train(graph: Graph, model: str, settings: Lookup, seed: int) -> Trained:
+def train(graph: Graph, model: str, settings: Lookup | None = None, seed: int = 0) -> Trained:
     """Return a lookup model trained on the training triples of ``graph``; the same seed gives the same model.
 
-    Torch's global generator is left as it was. Use one thread (as the cache does) where runs must agree bit by bit.
+    Without ``settings`` it has the :func:`defaults`. Torch's global generator is left as it was. Use one thread (as the
+    cache does) where runs must agree bit by bit.
 
     Raises
     ------
@@ -137,6 +138,7 @@ def train(graph: Graph, model: str, settings: Lookup, seed: int) -> Trained:
     """
     import torch
 
+    settings = settings or defaults(graph, model)
     check(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -183,8 +185,8 @@ def _fit(graph: Graph, kind: str, network: Any, settings: Lookup, rng: np.random
     decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, max(steps, 1))
     losses = np.zeros(settings.epochs)
     for epoch in range(settings.epochs):
-        for heads, relations, candidates in _batches(known, graph.size, settings, rng):
-            loss, facts = _loss(network, kind, known, settings, heads, relations, candidates)
+        for batch in _batches(known, graph.size, settings, rng):
+            loss, facts = _loss(network, kind, known, settings, *batch)
             optimiser.zero_grad()
             (loss / facts).backward()
             optimiser.step()
@@ -212,7 +214,7 @@ def _loss(network: Any, kind: str, known: Known, settings: Lookup, heads: Any, r
     import torch
     from torch.nn import functional
 
-    rows, tails = known.pairs(heads, relations)
+    rows, tails = known.pairs(heads, relations)  # (p,) facts: the query of each, and its answer
     table, (h, t, c) = _gathered(network, heads, tails, drawn)
     turned = network.relation_representations[0](_theirs(network, torch.as_tensor(relations)))
     queries, entities = _queries(kind, table[h], turned), _real(table)
@@ -221,9 +223,8 @@ def _loss(network: Any, kind: str, known: Known, settings: Lookup, heads: Any, r
     if drawn is None:
         wrong = _scored(kind, queries, entities).index_put((rows, t), torch.tensor(OUT))
     else:
-        wrong = _scored(kind, queries, entities[c]).masked_fill(
-            torch.as_tensor(known.mask(heads, relations, drawn)), OUT
-        )
+        facts = torch.as_tensor(known.mask(heads, relations, drawn))
+        wrong = _scored(kind, queries, entities[c]).masked_fill(facts, OUT)
     if kind in DISTANCES:
         return network.loss.process_slcwa_scores(right[:, None], wrong[rows]) * len(rows), len(rows)
     loss = functional.softplus(torch.logsumexp(wrong, 1)[rows] - right).sum()

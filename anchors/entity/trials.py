@@ -16,7 +16,7 @@ from anchors.entity.training import Inputs, Training, anchors_for, reading
 from anchors.models import embed
 
 SMALL, LARGE = loaders.PACKAGED, tuple(loaders.REGISTERED)
-# The same for every variant; chosen on the validation MRR of seed 100, see docs/entity.md.
+# The same for every variant; chosen on validation MRR, see docs/entity.md.
 OF_SMALL = Settings(
     batch=256, steps=300, warmup=30, rate=2e-3, width=128, hidden=256, dropout=0.3, anchors=30, anchor_width=64
 )

@@ -7,7 +7,7 @@ import pandas as pd
 from anchors.companion import recorded
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, in_words, mean_interval, paired_interval
-from anchors.entity import loaders
+from anchors.entity import loaders, trials
 from anchors.entity.studies import common
 from anchors.entity.studies.common import LARGER, gain, judged, name, queries, values
 
@@ -22,6 +22,13 @@ TOP = "entity/top_layer"
 def compute(graphs: list[str], profile: str, seed: int) -> pd.DataFrame:
     """Return one row per graph, variant and seed."""
     return common.table(graphs, VARIANTS, profile, seed)
+
+
+def curves(graphs: list[str]) -> pd.DataFrame:
+    """Return the recorded validation curves of the large graphs: graph, variant, seed, step, MRR, seconds."""
+    stored = [graph for graph in graphs if graph in trials.LARGE]
+    parts = [recorded.load(f"entity/{graph}_curves")[0].assign(graph=graph) for graph in stored]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["graph", "variant", "step", "MRR"])
 
 
 def top_layer() -> pd.DataFrame:
@@ -47,7 +54,7 @@ def summarise(found: pd.DataFrame, top: pd.DataFrame, losses: pd.DataFrame) -> t
     """Return MRR of every variant, all contrasts, reading without anchors, the top-layer run, and the verdict."""
     rows: list[Row] = []
     for graph in found.graph.unique():
-        n, title, source = queries(graph), loaders.title(graph), found[found.graph == graph].source.iloc[0]
+        n, title, source = queries(found, graph), loaders.title(graph), found[found.graph == graph].source.iloc[0]
         for variant in VARIANTS:
             value = mean_interval(values(found, graph, variant))
             rows.append(row(f"{title}: MRR, {name(variant)}", value, n, source=source))
@@ -56,7 +63,7 @@ def summarise(found: pd.DataFrame, top: pd.DataFrame, losses: pd.DataFrame) -> t
         rows.append(row(f"{title}: MRR, SEA read without anchors − text", _off(found, graph), n, source=source))
     for one in top.itertuples():
         quantity = f"FB15k-237: MRR, {name(one.variant)}, anchors inside the top layer"
-        rows.append(Row(quantity, one.MRR, n=queries("fb15k-237"), seeds=1, source="recorded"))
+        rows.append(Row(quantity, one.MRR, n=int(one.n), seeds=1, source="recorded"))
     if len(losses):
         rows.append(Row("largest |live − recorded| loss of the first steps", common.gap(losses), n=len(losses)))
     return rows, verdict(found, losses)

@@ -7,7 +7,6 @@ from anchors.companion import recorded
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import known_interval
 from anchors.entity import anchors, loaders
-from anchors.entity.studies.common import queries
 
 RUN = "entity/anchor_counts"
 
@@ -49,7 +48,7 @@ def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
     for (graph, count, strategy), group in found.groupby(["graph", "anchors", "strategy"], sort=False):
         gain = known_interval(group.gain.to_numpy())
         what = f"{loaders.title(graph)}: MRR gain over text, {int(count)} anchors by {strategy}"
-        rows.append(row(what, gain, queries(graph), source="recorded"))
+        rows.append(row(what, gain, int(group.n.iloc[0]), source="recorded"))
     each = {graph: rank_correlation(group) for graph, group in found.groupby("graph", sort=False)}
     rho, n = rank_correlation(found)
     rows.append(Row("rank correlation of anchors at 1 hop with the gain, both graphs", rho, n=n, source="recorded"))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anchors.companion import recorded
+from anchors.companion import datasets, recorded
 from anchors.companion.params import choose
 from anchors.companion.stats import Interval, paired_interval
 from anchors.entity import loaders, rank, trials
@@ -61,9 +61,14 @@ def table(graphs: Sequence[str], variants: Sequence[str], profile: str, seed: in
 
 
 def repeated(graphs: Sequence[str], profile: str, steps: int = 2) -> pd.DataFrame:
-    """Repeat the first steps of recorded runs (text and anchors, seed 0) and return their losses beside the log's."""
+    """Repeat the first steps of recorded runs (text and anchors, seed 0) and return their losses beside the log's.
+
+    A graph that is not on this machine is left out; its log is shown all the same.
+    """
     rows = []
     for graph in split(graphs, profile)[1]:
+        if not here(graph):
+            continue
         log = recorded.load(f"entity/{graph}_losses")[0]
         own = log[(log.variant == "anchors_only") & (log.seed == 0) & (log.step <= steps)]
         found = trials.first_losses(graph, trials.job(graph, "anchors_only", 0)["settings"], steps)
@@ -101,9 +106,14 @@ def name(variant: str) -> str:
     return SHORT.get(variant, variant)
 
 
-def queries(graph: str) -> int:
-    """Return the number of directed test queries of a graph."""
-    return 2 * len(loaders.load(graph).splits["test"])
+def queries(found: pd.DataFrame, graph: str) -> int:
+    """Return the number of directed test queries that were ranked on a graph."""
+    return len(found[(found.graph == graph) & found.ranks.notna()].ranks.iloc[0])
+
+
+def here(graph: str) -> bool:
+    """Return whether a graph can be read without a download."""
+    return graph not in loaders.REGISTERED or datasets.available(loaders.REGISTERED[graph])
 
 
 def fingerprints(graphs: Sequence[str]) -> dict[str, str]:
@@ -117,6 +127,9 @@ def describe(graphs: Sequence[str], profile: str = "laptop") -> str:
     """Return one line per graph: sizes, where its trials come from, and what was noted when it was read."""
     lines = []
     for graph in graphs:
+        if not here(graph):
+            lines.append(f"{loaders.title(graph)}: recorded; the graph itself is not on this machine")
+            continue
         found = loaders.load(graph)
         counts = "/".join(f"{len(found.splits[s]):,}" for s in ("train", "valid", "test"))
         how = "recorded" if graph in split([graph], profile)[1] else "computed here"

@@ -64,7 +64,7 @@ def one_seed(name: str, seed: int, negatives: int, hidden: float) -> list[dict]:
 def trained(graph: Graph, seed: int) -> baselines.Trained:
     """Return a DistMult of a short training: what is compared here is how it is scored."""
     return baselines.train(
-        graph, "DistMult", replace(baselines.settings(graph, "DistMult"), epochs=20, batch=256), seed
+        graph, "DistMult", replace(baselines.defaults(graph, "DistMult"), epochs=20, batch=256), seed
     )
 
 

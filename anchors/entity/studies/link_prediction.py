@@ -7,7 +7,7 @@ import pandas as pd
 
 from anchors.companion import recorded
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import in_words, mean_interval
+from anchors.companion.stats import in_words, known_interval, mean_interval
 from anchors.entity import loaders
 from anchors.entity.studies import common
 from anchors.entity.studies.common import CORE, LARGER, gain, judged, name, queries, values
@@ -30,19 +30,19 @@ def lookups(graphs: list[str]) -> pd.DataFrame:
     """Return the recorded lookup models on ``graphs``."""
     log = recorded.load(RUN)[0]
     own = log[log.graph.isin(graphs)].rename(columns={"model": "variant"})
-    return own.assign(kind="lookup", source="recorded", reranked=np.nan, off=np.nan)
+    return own.assign(kind="lookup", source="recorded", reranked=np.nan, off=np.nan, ranks=None)
 
 
 def summarise(found: pd.DataFrame, losses: pd.DataFrame) -> tuple[list[Row], Verdict]:
     """Return the metrics of every model, the gains over text, how far live steps are from the log, and the verdict."""
     rows: list[Row] = []
     for graph in found.graph.unique():
-        n, title = queries(graph), loaders.title(graph)
+        n, title = queries(found, graph), loaders.title(graph)
         own = found[found.graph == graph]
         for variant in own.variant.unique():
             source = own[own.variant == variant].source.iloc[0]
             for metric in METRICS:
-                value = mean_interval(values(found, graph, variant, metric))
+                value = known_interval(values(found, graph, variant, metric), fewest=3)
                 rows.append(_row(f"{title}: {metric}, {name(variant)}", value, n, source))
         for treated in ("anchors_only", "random_only", "sea"):
             quantity = f"{title}: MRR, {name(treated)} − text"

@@ -10,7 +10,7 @@ from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, in_words, mean_interval, paired_interval
 from anchors.entity import loaders, rank, trials
 from anchors.entity.studies import common
-from anchors.entity.studies.common import LARGER, gain, queries
+from anchors.entity.studies.common import LARGER, gain
 
 RUN = "entity/random_negatives"
 GRAPH = "fb15k-237"
@@ -33,7 +33,14 @@ def live(graphs: list[str], counts: list[int], profile: str, seed: int) -> pd.Da
     kinds = list(dict.fromkeys(kinds))
     jobs = [trials.job(graph, "simkgc_ib", s, profile, random=count) for graph, count, s in kinds]
     rows = [
-        {"graph": graph, "random": count, "seed": s, **rank.metrics(np.array(one["ranks"])), "seconds": one["seconds"]}
+        {
+            "graph": graph,
+            "random": count,
+            "seed": s,
+            **rank.metrics(np.array(one["ranks"])),
+            "n": len(one["ranks"]),
+            "seconds": one["seconds"],
+        }
         for (graph, count, s), one in zip(kinds, trials.run(jobs, "random negatives"), strict=True)
     ]
     return pd.DataFrame(rows, columns=["graph", "random", "seed", "MRR", "seconds"] if not rows else None)
@@ -70,7 +77,7 @@ def against_batch(found: pd.DataFrame) -> Interval:
 
 def summarise(found: pd.DataFrame, small: pd.DataFrame, popular: pd.DataFrame) -> tuple[list[Row], Verdict]:
     """Return MRR and seconds by number of negatives, the equal-cost control, MRR by popularity, and the verdict."""
-    rows, n = [], queries(GRAPH)
+    rows, n = [], int(popular.drop_duplicates("group").n.sum())
     for (batch, count), group in found.groupby(["batch", "random"]):
         what = f"FB15k-237: {{}}, batch {batch}, {count} random negatives"
         rows.append(row(what.format("MRR"), mean_interval(group.MRR.to_numpy()), n, source="recorded"))
@@ -84,7 +91,7 @@ def summarise(found: pd.DataFrame, small: pd.DataFrame, popular: pd.DataFrame) -
                         _bucket(group), int(group.n.iloc[0]), source="recorded"))  # fmt: skip
     for (graph, count), group in small.groupby(["graph", "random"], sort=False):
         quantity = f"{loaders.title(graph)}: MRR, {count} random negatives"
-        rows.append(row(quantity, mean_interval(group.MRR.to_numpy()), queries(graph), source="cached"))
+        rows.append(row(quantity, mean_interval(group.MRR.to_numpy()), int(group.n.iloc[0]), source="cached"))
     return rows, verdict(found, popular)
 
 

@@ -1,0 +1,290 @@
+"""Tables in, figures out: one function per notebook of the entity wing."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion.stats import known_interval, mean_interval
+from anchors.companion.style import DOUBLE, INK, MARKERS, MUTED, PALETTE, subplots
+from anchors.entity import loaders
+from anchors.entity.studies import inductive as induction
+from anchors.entity.studies.common import name
+
+ORDER = (
+    "simkgc_ib", "random_only", "anchors_only", "sea", "permuted", "extra", "anchors_alone", "simkgc", "TransE",
+    "DistMult", "ComplEx", "RotatE",
+)  # fmt: skip
+COLOURS = dict(zip(ORDER, [*PALETTE[:8], *[MUTED] * 4], strict=True))
+BY_GRAPH = dict(zip(loaders.GRAPHS, (PALETTE[2], PALETTE[3], PALETTE[5], PALETTE[0], PALETTE[1]), strict=True))
+
+
+def dots(ax: Any, labels: list[str], found: list[Any], colours: list[str], marker: str = "o") -> None:
+    """Draw intervals ``(mean, low, high, n)`` as dots with whiskers, the first on top; zero-width ones have none."""
+    at = np.arange(len(labels))[::-1]
+    for y, one, colour in zip(at, found, colours, strict=True):
+        if np.isfinite(one[1]):
+            ax.plot([one[1], one[2]], [y, y], color=colour, linewidth=1.4)
+        ax.plot(one[0], y, marker, color=colour, markersize=4.5)
+    ax.set_yticks(at, labels)
+    ax.set_ylim(-0.6, len(labels) - 0.4)
+    ax.grid(axis="y", visible=False)
+
+
+def spread(values: np.ndarray) -> Any:
+    """Return the mean of values over seeds with its interval from three seeds on."""
+    return mean_interval(values) if len(values) > 2 else known_interval(values)
+
+
+def link_prediction(found: pd.DataFrame):
+    """MRR of every model on every graph, with 95 % intervals over seeds; lookup models are grey squares."""
+    graphs = list(found.graph.unique())
+    models = [one for one in ORDER if (found.variant == one).any()]
+    figure, axes = subplots(1, len(graphs), width=DOUBLE, height=3.0, sharey=True, squeeze=False)
+    for ax, graph in zip(axes[0], graphs, strict=True):
+        own = [found[(found.graph == graph) & (found.variant == one)].MRR.to_numpy() for one in models]
+        for kind, marker in (("text", "o"), ("lookup", "s")):
+            names = set(found[found.kind == kind].variant)
+            shown = [spread(v) if len(v) and m in names else (np.nan,) * 4 for v, m in zip(own, models, strict=True)]
+            dots(ax, [name(one) for one in models], shown, [COLOURS[one] for one in models], marker)
+        ax.set(title=loaders.title(graph), xlabel="filtered MRR")
+        ax.locator_params(axis="x", nbins=4)
+    return figure
+
+
+def anchor_ablation(changes: pd.DataFrame, curves: pd.DataFrame, top: pd.DataFrame):
+    """Differences in MRR with 95 % intervals, one panel per graph, over validation curves of the large graphs."""
+    graphs = list(changes.graph.unique())
+    figure, axes = subplots(2, max(3, len(graphs)), width=DOUBLE, height=5.2, squeeze=False, height_ratios=[1, 1.05])
+    for ax, graph in zip(axes[0], graphs, strict=False):
+        own = changes[changes.graph == graph]
+        dots(ax, list(own.contrast), list(own[["mean", "low", "high", "n"]].itertuples(index=False)),
+             [COLOURS[one] for one in own.treated])  # fmt: skip
+        ax.axvline(0, color=INK, linewidth=0.8)
+        ax.set(title=loaders.title(graph), xlabel="difference in MRR")
+        ax.locator_params(axis="x", nbins=3)
+    for ax in axes[0][1:]:
+        ax.set_yticklabels([])
+    for ax in axes.ravel()[len(graphs) : axes.shape[1]]:
+        ax.set_axis_off()
+    _curves(axes[1], curves, top)
+    return figure
+
+
+def _curves(axes: Any, curves: pd.DataFrame, top: pd.DataFrame) -> None:
+    parts = [(graph, curves[curves.graph == graph]) for graph in curves.graph.unique()]
+    parts += [("top", top)] if len(top) else []
+    for ax, (what, own) in zip(axes, parts, strict=False):
+        for variant in (one for one in ORDER if (own.variant == one).any()):
+            line = own[own.variant == variant].groupby("step").MRR.agg(["mean", "min", "max"])
+            ax.plot(line.index, line["mean"], marker=".", color=COLOURS[variant], label=name(variant))
+            ax.fill_between(line.index, line["min"], line["max"], color=COLOURS[variant], alpha=0.18, linewidth=0)
+        title = "FB15k-237, inside the top layer" if what == "top" else f"{loaders.title(what)}, frozen model"
+        ax.set(title=title, xlabel="training steps")
+    axes[0].set_ylabel("validation MRR")
+    for ax in axes[len(parts) :]:
+        ax.set_axis_off()
+    if parts:
+        handles, labels = axes[0].get_legend_handles_labels()
+        axes[len(parts) if len(axes) > len(parts) else 0].legend(handles, labels, loc="upper left", frameon=False)
+
+
+def random_negatives(sweep: pd.DataFrame, popular: pd.DataFrame, small: pd.DataFrame):
+    """MRR against the cost of training, with larger batches as the control; gains by popularity; small graphs."""
+    figure, (left, middle, right) = subplots(1, 3, width=DOUBLE, height=2.7)
+    smallest = sweep.batch.min()
+    for own, colour, marker, label, what in (
+        (sweep[sweep.batch == smallest], PALETTE[1], "o", "random negatives", "random"),
+        (sweep[sweep.random == 0], PALETTE[0], "s", "larger batch instead", "batch"),
+    ):
+        means = own.groupby(what)[["seconds", "MRR"]].mean()
+        left.plot(means.seconds, means.MRR, marker=marker, color=colour, label=label)
+        for number, one in means.iterrows():
+            below = what == "batch"
+            left.annotate(f"{number:,}", (one.seconds, one.MRR), textcoords="offset points",
+                          xytext=(3, -9 if below else 4), fontsize=6.5, color=colour)  # fmt: skip
+    left.set(title="FB15k-237, equal steps", xlabel="training [s]", ylabel="filtered MRR")
+    left.legend(loc="lower right")
+    _popular(middle, popular)
+    for graph, own in small.groupby("graph", sort=False):
+        means = own.groupby("random").MRR.apply(lambda v: spread(v.to_numpy()))
+        right.plot(
+            means.index,
+            [one[0] for one in means],
+            marker="o",
+            color=BY_GRAPH.get(graph, MUTED),
+            label=loaders.title(graph),
+        )
+        right.fill_between(means.index, [one[1] for one in means], [one[2] for one in means], alpha=0.18,
+                           color=BY_GRAPH.get(graph, MUTED), linewidth=0)  # fmt: skip
+    right.set(title="Small graphs", xlabel="random negatives a batch", ylabel="filtered MRR")
+    if len(small):
+        right.legend()
+    return figure
+
+
+def _popular(ax: Any, popular: pd.DataFrame) -> None:
+    wide = popular.pivot_table(index=["group", "seed"], columns="variant", values="MRR", sort=False)
+    gain = (wide.random_only - wide.simkgc_ib).unstack("seed")
+    found = [spread(gain.loc[group].dropna().to_numpy()) for group in gain.index]
+    dots(ax, list(gain.index), found, [PALETTE[1]] * len(found))
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set(title="By popularity of the answer", xlabel="gain in MRR", ylabel="training triples of the answer")
+
+
+def anchor_count(found: pd.DataFrame):
+    """Gain in MRR over text by number of anchors (left) and against anchors at one hop (right)."""
+    figure, (left, right) = subplots(1, 2, width=DOUBLE, height=2.9)
+    marks = dict(zip(dict.fromkeys(found.strategy), MARKERS, strict=False))
+    for graph, own in found.groupby("graph", sort=False):
+        means = own.groupby(["anchors", "strategy"])[["gain", "anchors at 1 hop"]].mean().reset_index()
+        degree = means[means.strategy == "degree"]
+        left.plot(
+            degree.anchors,
+            degree.gain,
+            marker="o",
+            color=BY_GRAPH.get(graph, MUTED),
+            label=f"{loaders.title(graph)}, degree",
+        )
+        for one in means.rename(columns={"anchors at 1 hop": "near"}).itertuples():
+            if one.strategy != "degree":
+                left.plot(one.anchors, one.gain, marks[one.strategy], color=BY_GRAPH.get(graph, MUTED))
+            right.plot(one.near, one.gain, marks[one.strategy], color=BY_GRAPH.get(graph, MUTED))
+    for strategy, mark in marks.items():
+        right.plot([], [], mark, color=MUTED, label=strategy)
+    for ax in (left, right):
+        ax.axhline(0, color=INK, linewidth=0.8)
+        ax.set_xscale("log")
+    left.set(xlabel="anchors", ylabel="gain in MRR over text")
+    right.set(xlabel="anchors at one hop, mean over entities")
+    left.legend()
+    right.legend(title="chosen by")
+    return figure
+
+
+def coverage(found: pd.DataFrame, apart: pd.DataFrame):
+    """Entities with an anchor at one hop, anchors at one hop, and how far apart test pairs are in training."""
+    figure, (left, middle, right) = subplots(1, 3, width=DOUBLE, height=2.9)
+    lines = dict(zip(dict.fromkeys(found.strategy), ("-", "--", "-.", ":"), strict=False))
+    for (graph, strategy), own in found.groupby(["graph", "strategy"], sort=False):
+        if len(own) > 1:
+            style = {"color": BY_GRAPH.get(graph, MUTED), "linestyle": lines[strategy], "marker": "."}
+            left.plot(own["count"], 100 * own.covered, **style)
+            middle.plot(own["count"], own["anchors at 1 hop"], **style)
+    for ax in (left, middle):
+        ax.set_xscale("log")
+        ax.set_xlabel("anchors")
+    middle.set_yscale("log")
+    left.set(ylabel="entities with an anchor at one hop [%]", ylim=(0, 100))
+    middle.set(ylabel="anchors at one hop, mean")
+    _bars(right, apart)
+    for strategy, line in lines.items():
+        right.plot([], [], color=MUTED, linestyle=line, label=f"by {strategy}")
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    return figure
+
+
+def _bars(ax: Any, apart: pd.DataFrame) -> None:
+    """Draw the shares of test triples by distance, one bar per graph."""
+    groups, width = [one for one in apart.columns if one != "graph"], 0.8 / len(apart)
+    for place, one in enumerate(apart.itertuples(index=False)):
+        at = np.arange(len(groups)) + (place - (len(apart) - 1) / 2) * width
+        colour = BY_GRAPH.get(one.graph, MUTED)
+        ax.bar(at, 100 * np.array(one[1:]), width, color=colour, label=loaders.title(one.graph))
+    ax.set_xticks(range(len(groups)), groups)
+    ax.set(xlabel="hops between head and tail", ylabel="test triples [%]")
+
+
+def inductive(found: pd.DataFrame):
+    """MRR on entities that training saw and on those it did not, by variant; one row per graph, one column per test."""
+    graphs, variants = list(found.graph.unique()), list(induction.VARIANTS)
+    columns = list(induction.WORDS)
+    height = 1.2 + 1.25 * len(graphs)
+    figure, axes = subplots(len(graphs), len(columns), width=DOUBLE, height=height, squeeze=False, sharey=True)
+    for graph, line in zip(graphs, axes, strict=True):
+        for ax, column in zip(line, columns, strict=True):
+            own = found[(found.graph == graph) & found[column].notna()]
+            values = [spread(own[own.variant == one][column].to_numpy()) for one in variants]
+            dots(ax, [induction.label(one) for one in variants], values, [PALETTE[k] for k in (0, 2, 3, 5)])
+            ax.locator_params(axis="x", nbins=3)
+            if graph == graphs[0]:
+                ax.set_title(_broken(induction.WORDS[column]), fontsize=7.5)
+            if graph == graphs[-1]:
+                ax.set_xlabel("filtered MRR")
+        line[0].set_ylabel(graph)
+    return figure
+
+
+def _broken(words: str) -> str:
+    parts = words.split()
+    half = (len(parts) + 1) // 2
+    return " ".join(parts[:half]) + "\n" + " ".join(parts[half:])
+
+
+def efficiency(found: pd.DataFrame, sizes: pd.DataFrame):
+    """Seconds of a step by anchors per entity and by random negatives, and trained parameters beside a lookup model."""
+    figure, (left, middle, right) = subplots(1, 3, width=DOUBLE, height=2.7)
+    for ax, what, label in ((left, "k", "anchors an entity"), (middle, "random", "random negatives a batch")):
+        own = found[found.swept == what].groupby(what).milliseconds.agg(["median", "min", "max"])
+        ax.plot(own.index, own["median"], marker="o", color=PALETTE[0])
+        ax.fill_between(own.index, own["min"], own["max"], color=PALETTE[0], alpha=0.18, linewidth=0)
+        ax.set(xlabel=label, ylim=(0, None))
+    left.set_ylabel("one step [ms]")
+    at = np.arange(len(sizes))[::-1]
+    right.barh(at, sizes.parameters, color=[PALETTE[2] if kind == "anchors" else MUTED for kind in sizes.kind])
+    right.set_yticks(at, sizes.what)
+    right.set_xscale("log")
+    right.set(xlabel="trained parameters")
+    right.grid(axis="y", visible=False)
+    return figure
+
+
+def where(means: pd.DataFrame):
+    """Gain over text by group: anchors (dots), random negatives (squares); one row per graph, one column per kind."""
+    kinds = [one for one in dict.fromkeys(means.kind) if one != "relation"]
+    graphs = list(means.graph.unique())
+    figure, axes = subplots(len(graphs), len(kinds), width=DOUBLE, height=1.0 + 1.55 * len(graphs), squeeze=False)
+    for graph, line in zip(graphs, axes, strict=True):
+        for ax, kind in zip(line, kinds, strict=True):
+            own = means[(means.graph == graph) & (means.kind == kind)]
+            for variant, marker, colour in (
+                ("random_only", "s", COLOURS["random_only"]),
+                ("anchors_only", "o", PALETTE[2]),
+            ):
+                found = [(value, np.nan, np.nan, 0) for value in own[variant]]
+                dots(ax, [f"{g} ({n:,})" for g, n in zip(own.group, own.n.astype(int), strict=True)], found,
+                     [colour] * len(own), marker)  # fmt: skip
+            ax.axvline(0, color=INK, linewidth=0.8)
+            ax.locator_params(axis="x", nbins=4)
+            if graph == graphs[0]:
+                ax.set_title(kind)
+            if graph == graphs[-1]:
+                ax.set_xlabel("gain in MRR over text")
+        line[0].set_ylabel(loaders.title(graph))
+    for marker, colour, label in (("o", PALETTE[2], "anchors"), ("s", COLOURS["random_only"], "random negatives")):
+        axes[0, 0].plot([], [], marker, color=colour, label=label)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def answers(found: pd.DataFrame, title: str):
+    """Scores of the best answers to one query, and how much each loses without the anchors of the head or its own."""
+    figure, (left, right) = subplots(1, 2, width=DOUBLE, height=0.9 + 0.24 * len(found), sharey=True)
+    at = np.arange(len(found))[::-1]
+    known = [PALETTE[0] if one else PALETTE[5] for one in found.known]
+    left.barh(at, found.score, color=known)
+    left.set_yticks(at, found.entity)
+    left.set(xlabel="score (cosine)", title=title, xlim=(min(0, found.score.min()) - 0.02, None))
+    right.barh(at + 0.2, found.head_anchors, 0.38, color=PALETTE[2], label="anchors of the head")
+    right.barh(at - 0.2, found.own_anchors, 0.38, color=PALETTE[3], label="anchors of the answer")
+    right.axvline(0, color=INK, linewidth=0.8)
+    right.set(xlabel="part of the score that the anchors give")
+    for colour, label in ((PALETTE[0], "a known fact"), (PALETTE[5], "not in the graph")):
+        left.barh([0], [0], color=colour, label=label)
+    handles, labels = (
+        a + b for a, b in zip(left.get_legend_handles_labels(), right.get_legend_handles_labels(), strict=True)
+    )
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    for ax in (left, right):
+        ax.grid(axis="y", visible=False)
+    return figure

@@ -1,0 +1,76 @@
+"""Ask a small graph: one query and its answers; and whether reading the anchors helps the model that learnt them."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion.cache import cached, cached_grid
+from anchors.companion.results import Row, Verdict, row
+from anchors.companion.stats import in_words, mean_interval, paired_interval
+from anchors.entity import linking, loaders, store, trials
+from anchors.entity.settings import Settings
+from anchors.entity.studies.common import judged, seeds_of
+from anchors.entity.training import Training
+from anchors.models import embed
+
+
+def answers(graph: str, head: str, relation: str, profile: str, seed: int, top: int = 10) -> pd.DataFrame:
+    """Return the answers of SEA, trained on ``graph``, to one query; see :func:`anchors.entity.linking.link`."""
+    known = loaders.load(graph)
+    linking.entity_of(known, head), linking.relation_of(known, relation)  # errors before anything is trained
+    job = trials.job(graph, "sea", seed, profile)
+    salt = loaders.fingerprint(graph) + embed.identity()
+    return pd.DataFrame(json.loads(cached(ask, salt, **job, head=head, relation=relation, top=top)))
+
+
+def ask(graph: str, settings: dict[str, Any], extras: bool, head: str, relation: str, top: int) -> str:
+    """Train SEA and return its answers to a query as JSON."""
+    own = Settings(**settings)
+    model = Training(store.read(graph, own), own).run()
+    return json.dumps(linking.link(model, head, relation, top).to_dict("list"))
+
+
+def compute(graph: str, profile: str, seed: int) -> pd.DataFrame:
+    """Return one row per seed: MRR of SEA with its anchors, without them, and with those of other entities, at test."""
+    jobs = [trials.job(graph, "sea", s, profile) for s in seeds_of(seed, profile)]
+    salt = loaders.fingerprint(graph) + embed.identity()
+    found = cached_grid(reading, jobs, "reading anchors", salt)
+    return pd.DataFrame([{"seed": job["settings"]["seed"]} | one for job, one in zip(jobs, found, strict=True)])
+
+
+def reading(graph: str, settings: dict[str, Any], extras: bool) -> dict[str, float]:
+    """Train SEA and return its MRR when it reads its anchors, none, or those of other entities."""
+    own = Settings(**settings)
+    model = Training(store.read(graph, own), own).run()
+    triples = loaders.load(graph).directed("test")
+    others = model.anchors.permuted(np.random.default_rng([own.seed, 5]))
+    read = {"own": model.anchors, "none": None, "others": others}
+    return {how: trials.mrr(model.ranks(triples, anchors=one).realistic) for how, one in read.items()}
+
+
+def summarise(found: pd.DataFrame, shown: pd.DataFrame, graph: str) -> tuple[list[Row], Verdict]:
+    """Return MRR by what is read at test, the differences, the parts of the shown scores, and the verdict."""
+    words = {"own": "its own anchors", "none": "no anchors", "others": "anchors of other entities"}
+    title, n = loaders.title(graph), 2 * len(loaders.load(graph).splits["test"])
+    rows = [
+        row(f"{title}: MRR of SEA reading {text}", mean_interval(found[how].to_numpy()), n, source="cached")
+        for how, text in words.items()
+    ]
+    gains = {how: paired_interval(found.own.to_numpy(), found[how].to_numpy()) for how in ("none", "others")}
+    for how, gain in gains.items():
+        rows.append(row(f"{title}: MRR, own anchors − {words[how]}", gain, n, source="cached"))
+    known = shown.known.to_numpy(bool)
+    rows.append(
+        Row(
+            f"known facts among the {len(shown)} best answers shown", float(known.mean()), n=len(shown), source="cached"
+        )
+    )
+    kinds = {how: judged(gain) for how, gain in gains.items()}
+    text = (
+        f"On {title} a trained SEA that reads its anchors is better than without by {in_words(gains['none'], '+.3f')} "
+        f"MRR, and than with the anchors of other entities by {in_words(gains['others'], '+.3f')}."
+    )
+    gained = sum(kind == "gains" for kind in kinds.values())
+    return rows, Verdict({2: "holds", 1: "mixed", 0: "does not hold"}[gained], text)
