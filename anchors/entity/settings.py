@@ -118,17 +118,18 @@ CHOICES = {
 def variant(name: str, base: Settings, k: int = 8, random: int = 0) -> Settings:
     """Return the settings of a named variant or control; ``random`` is the number of random negatives (0: the batch).
 
-    ``simkgc_ib`` has in-batch negatives only; ``+pb`` and ``+sn`` add two earlier batches or the head itself, and
-    ``simkgc`` both; ``anchors_only`` and ``random_only`` add one mechanism of SEA-KGC to ``simkgc_ib``, ``sea`` both.
-    The controls have no random negatives: ``permuted`` gives each entity the anchors of another one, ``extra`` has the
-    parameters of the anchors without structure, ``anchors_alone`` has no text of entities.
+    ``simkgc_ib`` has in-batch negatives only (and the head itself as one where ``base`` has it); ``+pb`` and ``+sn``
+    add two earlier batches or the head itself, and ``simkgc`` both; ``anchors_only`` and ``random_only`` add one
+    mechanism of SEA-KGC to ``simkgc_ib``, ``sea`` both. The controls have no random negatives: ``permuted`` gives each
+    entity the anchors of another one, ``extra`` has the parameters of the anchors without structure,
+    ``anchors_alone`` has no text of entities.
 
     Raises
     ------
     InputError
         No such variant.
     """
-    plain = replace(base, k=0, random=0, pre_batch=0, self_negative=False, permuted=False, extra=False, text=True)
+    plain = replace(base, k=0, random=0, pre_batch=0, permuted=False, extra=False, text=True)
     many = random or base.batch
     changes = {
         "simkgc_ib": {}, "simkgc_ib+pb": {"pre_batch": 2}, "simkgc_ib+sn": {"self_negative": True},

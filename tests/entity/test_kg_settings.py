@@ -21,7 +21,7 @@ CHANGES = {
     "extra": {"k": 8, "extra": True},
     "anchors_alone": {"k": 8, "text": False, "drop_set": 0.0},
 }
-PLAIN = {"k": 0, "random": 0, "pre_batch": 0, "self_negative": False, "permuted": False, "extra": False, "text": True}
+PLAIN = {"k": 0, "random": 0, "pre_batch": 0, "permuted": False, "extra": False, "text": True}
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -41,6 +41,12 @@ def top_layer_results() -> pd.DataFrame:
     return recorded.load(f"{TOP}_results")[0]
 
 
+def own_variants(found: pd.DataFrame, graph: str) -> list[str]:
+    """Return the variants that were run on a graph, in the order of :data:`VARIANTS`."""
+    run = set(found[found.graph == graph].variant)
+    return [variant for variant in VARIANTS if variant in run]
+
+
 def contrasts(found: pd.DataFrame) -> pd.DataFrame:
     """Return one row per graph and contrast: mean, low and high of the paired difference in MRR, and its name."""
     rows = []
@@ -55,7 +61,7 @@ def summarise(found: pd.DataFrame, top: pd.DataFrame, losses: pd.DataFrame) -> t
     rows: list[Row] = []
     for graph in found.graph.unique():
         n, title, source = queries(found, graph), loaders.title(graph), found[found.graph == graph].source.iloc[0]
-        for variant in VARIANTS:
+        for variant in own_variants(found, graph):
             value = mean_interval(values(found, graph, variant))
             rows.append(row(f"{title}: MRR, {name(variant)}", value, n, source=source))
         for a, b in CONTRASTS:

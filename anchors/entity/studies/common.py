@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from anchors.companion import datasets, recorded
+from anchors.companion.cache import cached
 from anchors.companion.params import choose
 from anchors.companion.stats import Interval, paired_interval
 from anchors.entity import loaders, rank, trials
 from anchors.entity.settings import SHORT
+from anchors.models import embed
 
 LARGER = 0.002  # MRR: a smaller difference is called none, however narrow its interval
 TOLERANCE = 2e-3  # of the losses of repeated steps; features of other processors differ in their last bits
@@ -71,7 +73,8 @@ def repeated(graphs: Sequence[str], profile: str, steps: int = 2) -> pd.DataFram
             continue
         log = recorded.load(f"entity/{graph}_losses")[0]
         own = log[(log.variant == "anchors_only") & (log.seed == 0) & (log.step <= steps)]
-        found = trials.first_losses(graph, trials.job(graph, "anchors_only", 0)["settings"], steps)
+        job = {"graph": graph, "settings": trials.job(graph, "anchors_only", 0)["settings"], "steps": steps}
+        found = cached(trials.first_losses, loaders.fingerprint(graph) + embed.identity(), **job)
         rows += [{"graph": graph, "step": s, "live": one, "log": two}
                  for s, one, two in zip(own.step, found, own.loss, strict=True)]  # fmt: skip
     return pd.DataFrame(rows, columns=["graph", "step", "live", "log"])
@@ -118,8 +121,6 @@ def here(graph: str) -> bool:
 
 def fingerprints(graphs: Sequence[str]) -> dict[str, str]:
     """Return the data and the language model behind the numbers, for ``Run.uses``."""
-    from anchors.models import embed
-
     return loaders.fingerprints(graphs) | {"minilm": embed.identity()[:16]}
 
 

@@ -1,0 +1,184 @@
+"""The studies of the entity wing: hand-made tables, small live runs, and the recorded runs that are shipped."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anchors.companion import datasets, recorded
+from anchors.companion.errors import InputError
+from anchors.companion.results import Verdict
+from anchors.entity import linking, loaders, rank, store, trials
+from anchors.entity.settings import Settings
+from anchors.entity.studies import (
+    anchor_ablation,
+    anchor_count,
+    asking,
+    common,
+    coverage,
+    inductive,
+    link_prediction,
+    random_negatives,
+    where_it_helps,
+)  # fmt: skip
+from anchors.entity.training import Training
+
+SHIPPED = [name for name in recorded.names() if name.startswith("entity/")]
+
+
+def made(gains, graphs=("fb15k-237", "wn18rr"), spread=0.001):
+    """Return a table in which each variant is above text by ``gains[graph][variant]`` MRR, with a little noise."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for graph in graphs:
+        for variant in (*anchor_ablation.VARIANTS, "simkgc"):
+            for seed in range(3):
+                mrr = 0.2 + gains[graph].get(variant, 0) + spread * rng.standard_normal()
+                row = {"graph": graph, "variant": variant, "seed": seed, "MRR": mrr, "off": mrr, "reranked": mrr}
+                row |= {f"H@{k}": mrr for k in (1, 3, 5, 10)}
+                rows.append(row | {"source": "recorded", "kind": "text", "ranks": np.ones(10), "seconds": 1.0})
+    return pd.DataFrame(rows)
+
+
+NO_LOSSES = pd.DataFrame(columns=["graph", "step", "live", "log"])
+HELPS = {"fb15k-237": {"anchors_only": 0.05, "sea": 0.06}, "wn18rr": {"anchors_only": 0.01, "sea": 0.01}}
+NOTHING = {"fb15k-237": {}, "wn18rr": {}}
+BOTH = {"fb15k-237": {"anchors_only": 0.05, "permuted": 0.05, "extra": 0.0}, "wn18rr": {}}
+
+
+@pytest.mark.parametrize(("gains", "kind"), [(HELPS, "holds"), (NOTHING, "does not hold"), (BOTH, "mixed")])
+def test_the_ablation_counts_only_gains_that_survive_the_controls(gains, kind):
+    assert anchor_ablation.verdict(made(gains), NO_LOSSES).kind == kind
+
+
+def test_a_gain_is_named_by_its_interval():
+    found = made(HELPS)
+    assert common.judged(common.gain(found, "fb15k-237", "anchors_only", "simkgc_ib")) == "gains"
+    assert common.judged(common.gain(found, "fb15k-237", "simkgc_ib", "anchors_only")) == "loses"
+    assert common.judged(common.gain(found, "fb15k-237", "extra", "simkgc_ib")) == "no difference"
+
+
+def test_live_steps_that_contradict_the_log_withhold_the_verdict():
+    losses = pd.DataFrame({"graph": ["wn18rr"], "step": [1], "live": [10.0], "log": [11.0]})
+    for verdict in (anchor_ablation.verdict, link_prediction.verdict):
+        found = verdict(made(HELPS), losses)
+        assert found.kind == "measured"
+        assert "differ" in found.text
+
+
+def test_link_prediction_compares_the_gains_of_the_two_large_graphs():
+    assert link_prediction.verdict(made(HELPS), NO_LOSSES).kind == "holds"
+    turned = {"fb15k-237": HELPS["wn18rr"], "wn18rr": HELPS["fb15k-237"]}
+    assert link_prediction.verdict(made(turned), NO_LOSSES).kind == "mixed"
+    assert link_prediction.verdict(made(NOTHING), NO_LOSSES).kind == "does not hold"
+
+
+def test_the_equal_cost_control_is_the_batch_of_like_seconds():
+    rows = [
+        (512, 0, 10.0, 0.2),
+        (512, 256, 11.0, 0.21),
+        (512, 4096, 40.0, 0.3),
+        (1024, 0, 20.0, 0.24),
+        (2048, 0, 41.0, 0.25),
+    ]
+    found = pd.DataFrame(
+        [{"batch": b, "random": r, "seconds": s, "MRR": m, "seed": seed} for b, r, s, m in rows for seed in range(3)]
+    )
+    assert random_negatives.equal_cost(found) == (4096, 2048)
+    assert random_negatives.against_batch(found).mean == pytest.approx(0.05)
+
+
+def test_the_cheap_graphs_give_rows_and_a_verdict(tmp_path):
+    found = common.table(["nations"], anchor_ablation.VARIANTS, "smoke", 0)
+    assert set(found.variant) == set(anchor_ablation.VARIANTS)
+    assert found.MRR.between(0, 1).all()
+    assert all(len(ranks) == 402 for ranks in found.ranks)
+    assert coverage.compute(["umls", "kinships"], "smoke", 0).covered.between(0, 1).all()
+    assert coverage.hops_between(["nations"]).drop(columns="graph").sum(axis=1).item() == pytest.approx(1)
+
+
+def test_hidden_entities_leave_no_trace_in_training():
+    graph = loaders.load("umls")
+    shown, hidden = inductive.hide(graph, 0.1, np.random.default_rng(0))
+    assert hidden.sum() == round(0.1 * graph.size)
+    assert not shown.in_train[hidden].any()
+    kept = ~hidden[graph.splits["train"][:, [0, 2]]].any(1)
+    np.testing.assert_array_equal(shown.splits["train"], graph.splits["train"][kept])
+
+
+@pytest.fixture(scope="module")
+def asked():
+    own = Settings(**trials.job("nations", "sea", 0, steps=30)["settings"])
+    return Training(store.read("nations", own), own).run()
+
+
+def test_answers_are_the_best_scores_and_say_what_anchors_gave(asked):
+    found = linking.link(asked, "USA", "embassy", top=5)
+    graph = asked.found.graph
+    query = np.array([[graph.entities.index("usa"), graph.relations.index("embassy"), 0]])
+    scores = asked.entity_vectors() @ asked.query_vectors(query)[0]
+    np.testing.assert_allclose(found.score, np.sort(scores)[::-1][:5], rtol=1e-5)
+    without = asked.entity_vectors() @ asked.query_vectors(query, anchors=None)[0]
+    np.testing.assert_allclose(found.head_anchors, (scores - without)[np.argsort(-scores)[:5]], atol=1e-5)
+    facts = {tuple(t) for split in graph.splits.values() for t in split.tolist()}
+    known = [(query[0, 0], query[0, 1], int(e)) in facts for e in np.argsort(-scores)[:5]]
+    assert found.known.tolist() == known
+
+
+@pytest.mark.parametrize(("head", "relation", "what"), [("uss", "embassy", "head"), ("usa", "embasy", "relation")])
+def test_a_misspelt_question_is_answered_with_like_names(asked, head, relation, what):
+    with pytest.raises(InputError, match=what) as caught:
+        linking.link(asked, head, relation)
+    assert ("usa" if what == "head" else "embassy") in caught.value.expected
+
+
+def test_inverse_relations_can_be_asked(asked):
+    graph = asked.found.graph
+    assert linking.relation_of(graph, "inverse embassy") == len(graph.relations) + graph.relations.index("embassy")
+
+
+def test_the_question_is_checked_before_anything_is_trained():
+    with pytest.raises(InputError, match="head"):
+        asking.answers("umls", "no such thing", "causes", "laptop", 0)
+
+
+def test_every_recorded_run_of_the_wing_is_whole():
+    assert {
+        f"entity/{graph}_{part}" for graph in trials.LARGE for part in ("results", "ranks", "curves", "losses")
+    } <= set(SHIPPED)
+    for name in SHIPPED:
+        table, record = recorded.load(name)
+        assert len(table)
+        assert record["command"].startswith("python -m anchors.entity.recorded_runs ")
+
+
+@pytest.mark.parametrize("graph", trials.LARGE)
+def test_recorded_metrics_follow_from_the_shipped_ranks(graph):
+    results, found = recorded.load(f"entity/{graph}_results")[0], common.logged(graph)
+    assert len(results) == len(found)
+    for metric in ("MRR", "H@1", "H@10"):
+        np.testing.assert_allclose(found[metric], results[metric], rtol=1e-4)
+    halves = [np.split(ranks, 2) for ranks in found.ranks]
+    np.testing.assert_allclose([trials.mrr(one) for one, _ in halves], results.forward, rtol=1e-4)
+
+
+def test_the_studies_of_recorded_runs_speak():
+    if not all(map(datasets.available, loaders.REGISTERED.values())):
+        with pytest.raises(datasets.MissingData):
+            loaders.load("wn18rr")
+        return
+    popular = random_negatives.by_popularity()
+    assert popular.drop_duplicates("group").n.sum() <= common.queries(common.logged("fb15k-237"), "fb15k-237")
+    groups = where_it_helps.groups_of("wn18rr")
+    assert all(len(place) == 2 * 3134 for place, _ in groups.values())
+    found = where_it_helps.compute(["wn18rr"], "laptop", 0)
+    own = found[(found.kind == "cardinality") & (found.seed == 0)]
+    whole = common.logged("wn18rr").query("variant == 'simkgc_ib' and seed == 0").MRR.item()
+    if own.n.sum() == 2 * 3134:
+        assert np.average(own.text, weights=own.n) == pytest.approx(whole)
+    rows, verdict = anchor_count.summarise(anchor_count.compute(list(trials.LARGE), 0))
+    assert rows
+    assert isinstance(verdict, Verdict)
+
+
+def test_metrics_of_ranks_by_hand():
+    assert rank.metrics(np.array([1.0, 2.0, 4.0]))["MRR"] == pytest.approx((1 + 0.5 + 0.25) / 3)
