@@ -79,7 +79,7 @@ def _curves(axes: Any, curves: pd.DataFrame, top: pd.DataFrame) -> None:
             line = own[own.variant == variant].groupby("step").MRR.agg(["mean", "min", "max"])
             ax.plot(line.index, line["mean"], marker=".", color=COLOURS[variant], label=name(variant))
             ax.fill_between(line.index, line["min"], line["max"], color=COLOURS[variant], alpha=0.18, linewidth=0)
-        title = "FB15k-237, inside the top layer" if what == "top" else f"{loaders.title(what)}, frozen model"
+        title = "FB15k-237,\nin the top layer" if what == "top" else f"{loaders.title(what)},\nfrozen model"
         ax.set(title=title, xlabel="training steps")
     axes[0].set_ylabel("validation MRR")
     for ax in axes[len(parts) :]:
@@ -279,6 +279,11 @@ def answers(found: pd.DataFrame, title: str):
     right.barh(at - 0.2, found.own_anchors, 0.38, color=PALETTE[3], label="anchors of the answer")
     right.axvline(0, color=INK, linewidth=0.8)
     right.set(xlabel="part of the score that the anchors give")
+    for y, one in zip(at, found.best_anchor, strict=True):
+        right.annotate(one, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=6.5, color=MUTED)
+    right.set_title(
+        "matters most: anchor of the head (its part)", fontsize=7, loc="right", color=MUTED, fontweight="normal"
+    )
     for colour, label in ((PALETTE[0], "a known fact"), (PALETTE[5], "not in the graph")):
         left.barh([0], [0], color=colour, label=label)
     handles, labels = (

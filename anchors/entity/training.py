@@ -17,7 +17,7 @@ import torch
 from anchors.companion.errors import AnchorsError, InputError
 from anchors.companion.progress import bar
 from anchors.entity import anchors as choice
-from anchors.entity import negatives, rank
+from anchors.entity import memory, negatives, rank
 from anchors.entity.encoder import Encoder, Plm, Texts, freeze, plm, tokenise
 from anchors.entity.graph import Graph
 from anchors.entity.loss import Negatives, info_nce
@@ -197,8 +197,11 @@ class Training:
         InputError
             The checkpoint belongs to another run.
         AnchorsError
-            The memory does not suffice (the message suggests a chunk), or the loss is no number.
+            The memory will not suffice, or does not (the message suggests a chunk), or the loss is no number.
         """
+        memory.check(
+            self.settings, self.found.model.network.config, self._tokens(), memory.free_bytes(self.world.device)
+        )
         self._load()
         last = min(steps or self.settings.steps, self.settings.steps)
         with bar(f"{self.found.graph.name} seed {self.settings.seed}", total=last, initial=self.step) as shown:
@@ -214,6 +217,12 @@ class Training:
         if self.folder:
             self._save()
         return self.model
+
+    def _tokens(self) -> int:
+        """Return the tokens of the longest query: a head, a relation, and the anchors."""
+        s = self.settings
+        texts = self.found.entities.ids.shape[1] + self.found.relations.ids.shape[1]
+        return texts + s.k + s.relation_tokens
 
     def _enough(self) -> bool:
         return bool(self.settings.patience) and self.waited >= self.settings.patience

@@ -180,5 +180,19 @@ def test_the_studies_of_recorded_runs_speak():
     assert isinstance(verdict, Verdict)
 
 
+@pytest.mark.parametrize(("graph", "steps", "rate"), [("fb15k-237", 5314, 1e-5), ("wn18rr", 8479, 5e-5)])
+def test_the_paper_profile_asks_for_the_settings_of_simkgc(graph, steps, rate):
+    """Its scripts: 1,024 queries a batch, 10 epochs on FB15k-237, 50 on WN18RR, the whole BERT-base trained."""
+    if not datasets.available(loaders.REGISTERED[graph]):
+        with pytest.raises(datasets.MissingData):
+            trials.paper(graph)
+        return
+    own = Settings(**trials.job(graph, "sea", 0, "paper")["settings"])
+    assert (own.plm, own.top, own.batch, own.rate, own.k, own.random) == ("bert-base-uncased", 12, 1024, rate, 8, 2048)
+    assert own.steps == steps
+    assert common.split([graph], "paper") == ([graph], [])
+    assert common.split([graph], "laptop") == ([], [graph])
+
+
 def test_metrics_of_ranks_by_hand():
     assert rank.metrics(np.array([1.0, 2.0, 4.0]))["MRR"] == pytest.approx((1 + 0.5 + 0.25) / 3)

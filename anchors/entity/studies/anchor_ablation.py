@@ -16,6 +16,10 @@ CONTRASTS = (
     ("anchors_only", "simkgc_ib"), ("permuted", "simkgc_ib"), ("extra", "simkgc_ib"), ("anchors_only", "permuted"),
     ("anchors_only", "extra"), ("sea", "random_only"),
 )  # fmt: skip
+BRIEF = {
+    "simkgc_ib": "text", "anchors_only": "anchors", "permuted": "permuted", "extra": "extra", "sea": "SEA",
+    "random_only": "random neg.",
+}  # fmt: skip
 TOP = "entity/top_layer"
 
 
@@ -51,7 +55,7 @@ def contrasts(found: pd.DataFrame) -> pd.DataFrame:
     """Return one row per graph and contrast: mean, low and high of the paired difference in MRR, and its name."""
     rows = []
     for graph, (a, b) in product(found.graph.unique(), CONTRASTS):
-        about = {"graph": graph, "contrast": f"{name(a)} − {name(b)}", "treated": a, "control": b}
+        about = {"graph": graph, "contrast": f"{BRIEF[a]} − {BRIEF[b]}", "treated": a, "control": b}
         rows.append(about | gain(found, graph, a, b)._asdict())
     return pd.DataFrame(rows)
 

@@ -148,7 +148,7 @@ def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
 
 WORDS = {
     "seen MRR": "the training graph", "unseen MRR": "the disjoint graph",
-    "support MRR": "hidden entities with their links", "text MRR": "hidden entities, text only",
+    "support MRR": "hidden entities, linked", "text MRR": "hidden entities, text only",
     "known MRR": "other entities",
 }  # fmt: skip
 
