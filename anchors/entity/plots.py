@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anchors.companion.stats import known_interval, mean_interval
 from anchors.companion.style import DOUBLE, INK, MARKERS, MUTED, PALETTE, subplots
 from anchors.entity import loaders
 from anchors.entity.studies import inductive as induction
-from anchors.entity.studies.common import name
+from anchors.entity.studies.common import name, over_seeds
 
 ORDER = (
     "simkgc_ib", "random_only", "anchors_only", "sea", "permuted", "extra", "anchors_alone", "simkgc", "TransE",
@@ -31,11 +30,6 @@ def dots(ax: Any, labels: list[str], found: list[Any], colours: list[str], marke
     ax.grid(axis="y", visible=False)
 
 
-def spread(values: np.ndarray) -> Any:
-    """Return the mean of values over seeds with its interval from three seeds on."""
-    return mean_interval(values) if len(values) > 2 else known_interval(values)
-
-
 def link_prediction(found: pd.DataFrame):
     """MRR of every model on every graph, with 95 % intervals over seeds; lookup models are grey squares."""
     graphs = list(found.graph.unique())
@@ -45,7 +39,9 @@ def link_prediction(found: pd.DataFrame):
         own = [found[(found.graph == graph) & (found.variant == one)].MRR.to_numpy() for one in models]
         for kind, marker in (("text", "o"), ("lookup", "s")):
             names = set(found[found.kind == kind].variant)
-            shown = [spread(v) if len(v) and m in names else (np.nan,) * 4 for v, m in zip(own, models, strict=True)]
+            shown = [
+                over_seeds(v) if len(v) and m in names else (np.nan,) * 4 for v, m in zip(own, models, strict=True)
+            ]
             dots(ax, [name(one) for one in models], shown, [COLOURS[one] for one in models], marker)
         ax.set(title=loaders.title(graph), xlabel="filtered MRR")
         ax.locator_params(axis="x", nbins=4)
@@ -107,7 +103,7 @@ def random_negatives(sweep: pd.DataFrame, popular: pd.DataFrame, small: pd.DataF
     left.legend(loc="lower right")
     _popular(middle, popular)
     for graph, own in small.groupby("graph", sort=False):
-        means = own.groupby("random").MRR.apply(lambda v: spread(v.to_numpy()))
+        means = own.groupby("random").MRR.apply(lambda v: over_seeds(v.to_numpy()))
         right.plot(
             means.index,
             [one[0] for one in means],
@@ -126,7 +122,7 @@ def random_negatives(sweep: pd.DataFrame, popular: pd.DataFrame, small: pd.DataF
 def _popular(ax: Any, popular: pd.DataFrame) -> None:
     wide = popular.pivot_table(index=["group", "seed"], columns="variant", values="MRR", sort=False)
     gain = (wide.random_only - wide.simkgc_ib).unstack("seed")
-    found = [spread(gain.loc[group].dropna().to_numpy()) for group in gain.index]
+    found = [over_seeds(gain.loc[group].dropna().to_numpy()) for group in gain.index]
     dots(ax, list(gain.index), found, [PALETTE[1]] * len(found))
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set(title="By popularity of the answer", xlabel="gain in MRR", ylabel="training triples of the answer")
@@ -204,7 +200,7 @@ def inductive(found: pd.DataFrame):
     for graph, line in zip(graphs, axes, strict=True):
         for ax, column in zip(line, columns, strict=True):
             own = found[(found.graph == graph) & found[column].notna()]
-            values = [spread(own[own.variant == one][column].to_numpy()) for one in variants]
+            values = [over_seeds(own[own.variant == one][column].to_numpy()) for one in variants]
             dots(ax, [induction.label(one) for one in variants], values, [PALETTE[k] for k in (0, 2, 3, 5)])
             ax.locator_params(axis="x", nbins=3)
             if graph == graphs[0]:

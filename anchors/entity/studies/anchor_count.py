@@ -5,8 +5,8 @@ import pandas as pd
 
 from anchors.companion import recorded
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import known_interval
 from anchors.entity import anchors, loaders
+from anchors.entity.studies.common import over_seeds
 
 RUN = "entity/anchor_counts"
 
@@ -46,7 +46,7 @@ def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
     """Return the gain of every setting with its coverage, and the verdict on coverage as a predictor."""
     rows = []
     for (graph, count, strategy), group in found.groupby(["graph", "anchors", "strategy"], sort=False):
-        gain = known_interval(group.gain.to_numpy())
+        gain = over_seeds(group.gain.to_numpy())
         what = f"{loaders.title(graph)}: MRR gain over text, {int(count)} anchors by {strategy}"
         rows.append(row(what, gain, int(group.n.iloc[0]), source="recorded"))
     each = {graph: rank_correlation(group) for graph, group in found.groupby("graph", sort=False)}

@@ -9,7 +9,7 @@ import pandas as pd
 from anchors.companion import datasets, recorded
 from anchors.companion.cache import cached
 from anchors.companion.params import choose
-from anchors.companion.stats import Interval, paired_interval
+from anchors.companion.stats import Interval, mean_interval, paired_interval
 from anchors.entity import loaders, rank, trials
 from anchors.entity.settings import SHORT
 from anchors.models import embed
@@ -83,6 +83,14 @@ def repeated(graphs: Sequence[str], profile: str, steps: int = 2) -> pd.DataFram
 def gap(losses: pd.DataFrame) -> float:
     """Return the largest |live − recorded| loss, NaN when nothing was repeated."""
     return float((losses.live - losses.log).abs().max()) if len(losses) else float("nan")
+
+
+def over_seeds(values: np.ndarray) -> Interval:
+    """Return the mean of values (seeds,) with its 95 % interval from three seeds on; with fewer there is none."""
+    values = np.asarray(values, float)
+    if len(values) > 2:
+        return mean_interval(values)
+    return Interval(float(values.mean()) if len(values) else np.nan, np.nan, np.nan, len(values))
 
 
 def gain(found: pd.DataFrame, graph: str, treated: str, control: str, value: str = "MRR") -> Interval:

@@ -7,10 +7,10 @@ import pandas as pd
 
 from anchors.companion import recorded
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import in_words, known_interval, mean_interval
+from anchors.companion.stats import in_words
 from anchors.entity import loaders
 from anchors.entity.studies import common
-from anchors.entity.studies.common import CORE, LARGER, gain, judged, name, queries, values
+from anchors.entity.studies.common import CORE, LARGER, gain, judged, name, over_seeds, queries, values
 
 RUN = "entity/lookups"
 METRICS = ("MRR", "H@1", "H@3", "H@10")
@@ -42,12 +42,12 @@ def summarise(found: pd.DataFrame, losses: pd.DataFrame) -> tuple[list[Row], Ver
         for variant in own.variant.unique():
             source = own[own.variant == variant].source.iloc[0]
             for metric in METRICS:
-                value = known_interval(values(found, graph, variant, metric), fewest=3)
+                value = over_seeds(values(found, graph, variant, metric))
                 rows.append(_row(f"{title}: {metric}, {name(variant)}", value, n, source))
         for treated in ("anchors_only", "random_only", "sea"):
             quantity = f"{title}: MRR, {name(treated)} − text"
             rows.append(_row(quantity, gain(found, graph, treated, "simkgc_ib"), n, own.source.iloc[0]))
-        reranked = mean_interval(values(found, graph, "sea", "reranked"))
+        reranked = over_seeds(values(found, graph, "sea", "reranked"))
         rows.append(_row(f"{title}: MRR, SEA (both), with graph re-ranking", reranked, n, own.source.iloc[0]))
     if len(losses):
         rows.append(Row("largest |live − recorded| loss of the first steps", common.gap(losses), n=len(losses)))

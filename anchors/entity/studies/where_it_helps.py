@@ -5,11 +5,11 @@ import pandas as pd
 
 from anchors.companion.cache import cached
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval, in_words, known_interval, paired_interval
+from anchors.companion.stats import Interval, in_words
 from anchors.entity import anchors, loaders, rank
 from anchors.entity.graph import CLASSES
 from anchors.entity.studies import common
-from anchors.entity.studies.common import judged
+from anchors.entity.studies.common import judged, over_seeds
 
 FEWEST = 200  # queries of a relation or group that is shown
 EDGES = (1, 5, 20, 100, 500)
@@ -75,8 +75,7 @@ def averaged(found: pd.DataFrame) -> pd.DataFrame:
 
 def group_gain(group: pd.DataFrame, variant: str) -> Interval:
     """Return a variant's gain in MRR in one group, over seeds, with its interval (three seeds or more)."""
-    values = group[variant].to_numpy()
-    return paired_interval(values, np.zeros(len(values))) if len(values) > 2 else known_interval(values)
+    return over_seeds(group[variant].to_numpy())
 
 
 def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
