@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anchors.companion.style import DOUBLE, INK, MARKERS, MUTED, PALETTE, subplots
+from anchors.companion.style import DOUBLE, INK, MUTED, PALETTE, subplots
 from anchors.entity import loaders
 from anchors.entity.studies import inductive as induction
 from anchors.entity.studies.common import name, over_seeds
@@ -48,7 +48,7 @@ def link_prediction(found: pd.DataFrame):
     return figure
 
 
-def anchor_ablation(changes: pd.DataFrame, curves: pd.DataFrame, top: pd.DataFrame):
+def anchor_ablation(changes: pd.DataFrame, curves: pd.DataFrame):
     """Differences in MRR with 95 % intervals, one panel per graph, over validation curves of the large graphs."""
     graphs = list(changes.graph.unique())
     figure, axes = subplots(2, max(3, len(graphs)), width=DOUBLE, height=5.2, squeeze=False, height_ratios=[1, 1.05])
@@ -63,20 +63,18 @@ def anchor_ablation(changes: pd.DataFrame, curves: pd.DataFrame, top: pd.DataFra
         ax.set_yticklabels([])
     for ax in axes.ravel()[len(graphs) : axes.shape[1]]:
         ax.set_axis_off()
-    _curves(axes[1], curves, top)
+    _curves(axes[1], curves)
     return figure
 
 
-def _curves(axes: Any, curves: pd.DataFrame, top: pd.DataFrame) -> None:
+def _curves(axes: Any, curves: pd.DataFrame) -> None:
     parts = [(graph, curves[curves.graph == graph]) for graph in curves.graph.unique()]
-    parts += [("top", top)] if len(top) else []
     for ax, (what, own) in zip(axes, parts, strict=False):
         for variant in (one for one in ORDER if (own.variant == one).any()):
             line = own[own.variant == variant].groupby("step").MRR.agg(["mean", "min", "max"])
             ax.plot(line.index, line["mean"], marker=".", color=COLOURS[variant], label=name(variant))
             ax.fill_between(line.index, line["min"], line["max"], color=COLOURS[variant], alpha=0.18, linewidth=0)
-        title = "FB15k-237,\nin the top layer" if what == "top" else f"{loaders.title(what)},\nfrozen model"
-        ax.set(title=title, xlabel="training steps")
+        ax.set(title=loaders.title(what), xlabel="training steps")
     axes[0].set_ylabel("validation MRR")
     for ax in axes[len(parts) :]:
         ax.set_axis_off()
@@ -126,36 +124,6 @@ def _popular(ax: Any, popular: pd.DataFrame) -> None:
     dots(ax, list(gain.index), found, [PALETTE[1]] * len(found))
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set(title="By popularity of the answer", xlabel="gain in MRR", ylabel="training triples of the answer")
-
-
-def anchor_count(found: pd.DataFrame):
-    """Gain in MRR over text by number of anchors (left) and against anchors at one hop (right)."""
-    figure, (left, right) = subplots(1, 2, width=DOUBLE, height=2.9)
-    marks = dict(zip(dict.fromkeys(found.strategy), MARKERS, strict=False))
-    for graph, own in found.groupby("graph", sort=False):
-        means = own.groupby(["anchors", "strategy"])[["gain", "anchors at 1 hop"]].mean().reset_index()
-        degree = means[means.strategy == "degree"]
-        left.plot(
-            degree.anchors,
-            degree.gain,
-            marker="o",
-            color=BY_GRAPH.get(graph, MUTED),
-            label=f"{loaders.title(graph)}, degree",
-        )
-        for one in means.rename(columns={"anchors at 1 hop": "near"}).itertuples():
-            if one.strategy != "degree":
-                left.plot(one.anchors, one.gain, marks[one.strategy], color=BY_GRAPH.get(graph, MUTED))
-            right.plot(one.near, one.gain, marks[one.strategy], color=BY_GRAPH.get(graph, MUTED))
-    for strategy, mark in marks.items():
-        right.plot([], [], mark, color=MUTED, label=strategy)
-    for ax in (left, right):
-        ax.axhline(0, color=INK, linewidth=0.8)
-        ax.set_xscale("log")
-    left.set(xlabel="anchors", ylabel="gain in MRR over text")
-    right.set(xlabel="anchors at one hop, mean over entities")
-    left.legend()
-    right.legend(title="chosen by")
-    return figure
 
 
 def coverage(found: pd.DataFrame, apart: pd.DataFrame):
@@ -277,8 +245,8 @@ def answers(found: pd.DataFrame, title: str):
     right.set(xlabel="part of the score that the anchors give")
     for y, one in zip(at, found.best_anchor, strict=True):
         right.annotate(one, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=6.5, color=MUTED)
-    right.set_title(
-        "matters most: anchor of the head (its part)", fontsize=7, loc="right", color=MUTED, fontweight="normal"
+    right.annotate(
+        "the head's anchor that\nmatters most (its part)", (1.02, 1.0), xycoords="axes fraction", fontsize=6.5
     )
     for colour, label in ((PALETTE[0], "a known fact"), (PALETTE[5], "not in the graph")):
         left.barh([0], [0], color=colour, label=label)

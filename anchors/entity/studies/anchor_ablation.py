@@ -20,7 +20,6 @@ BRIEF = {
     "simkgc_ib": "text", "anchors_only": "anchors", "permuted": "permuted", "extra": "extra", "sea": "SEA",
     "random_only": "random neg.",
 }  # fmt: skip
-TOP = "entity/top_layer"
 
 
 def compute(graphs: list[str], profile: str, seed: int) -> pd.DataFrame:
@@ -33,16 +32,6 @@ def curves(graphs: list[str]) -> pd.DataFrame:
     stored = [graph for graph in graphs if graph in trials.LARGE]
     parts = [recorded.load(f"entity/{graph}_curves")[0].assign(graph=graph) for graph in stored]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["graph", "variant", "step", "MRR"])
-
-
-def top_layer() -> pd.DataFrame:
-    """Return the recorded validation curves with the anchors inside the language model's top layer."""
-    return recorded.load(f"{TOP}_curves")[0]
-
-
-def top_layer_results() -> pd.DataFrame:
-    """Return the recorded test metrics with the anchors inside the language model's top layer."""
-    return recorded.load(f"{TOP}_results")[0]
 
 
 def own_variants(found: pd.DataFrame, graph: str) -> list[str]:
@@ -60,8 +49,8 @@ def contrasts(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summarise(found: pd.DataFrame, top: pd.DataFrame, losses: pd.DataFrame) -> tuple[list[Row], Verdict]:
-    """Return MRR of every variant, all contrasts, reading without anchors, the top-layer run, and the verdict."""
+def summarise(found: pd.DataFrame, losses: pd.DataFrame) -> tuple[list[Row], Verdict]:
+    """Return MRR of every variant, all contrasts, reading without anchors, and the verdict."""
     rows: list[Row] = []
     for graph in found.graph.unique():
         n, title, source = queries(found, graph), loaders.title(graph), found[found.graph == graph].source.iloc[0]
@@ -71,9 +60,6 @@ def summarise(found: pd.DataFrame, top: pd.DataFrame, losses: pd.DataFrame) -> t
         for a, b in CONTRASTS:
             rows.append(row(f"{title}: MRR, {name(a)} − {name(b)}", gain(found, graph, a, b), n, source=source))
         rows.append(row(f"{title}: MRR, SEA read without anchors − text", _off(found, graph), n, source=source))
-    for one in top.itertuples():
-        quantity = f"FB15k-237: MRR, {name(one.variant)}, anchors inside the top layer"
-        rows.append(Row(quantity, one.MRR, n=int(one.n), seeds=1, source="recorded"))
     if len(losses):
         rows.append(Row("largest |live − recorded| loss of the first steps", common.gap(losses), n=len(losses)))
     return rows, verdict(found, losses)
