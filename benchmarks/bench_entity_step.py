@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from anchors.entity import anchors, loaders, negatives, trials
-from anchors.entity.encoder import Texts
 from anchors.entity.settings import Settings
-from anchors.entity.training import Inputs, Training
+from anchors.entity.studies.efficiency import stand_in
+from anchors.entity.training import Training
 
 
 def timed(function):
@@ -60,7 +60,7 @@ def step(graph, top, batch, random, label, rounds):
     """A training step, with and without deduplication; the negatives serve both directions, or each its own."""
     changes = {"top": top, "batch": batch, "random": random, "max_tokens": 16, "k": 8, "anchors": 500, "steps": 100}
     own = Settings(**trials.job("fb15k-237", "sea", 0, **changes)["settings"])
-    training = Training(_inputs(graph, own), own)
+    training = Training(stand_in(graph, own), own)
     plans = [training.plan(place) for place in range(rounds)]
     spent = {"once": [], "afresh": []}
     for plan in plans:
@@ -71,22 +71,6 @@ def step(graph, top, batch, random, label, rounds):
     print(
         f"{label}: {once:.3f} s for {sequences:.0f} sequences, afresh {afresh:.3f} s, {afresh / once:.2f} x (bound 1.5)"
     )
-
-
-def _inputs(graph, own):
-    """Random hidden states of the right sizes: how long a step takes does not hang on their values."""
-    from anchors.entity.encoder import plm, tokenise
-    from anchors.entity.training import reading
-
-    model, generator = plm(own), torch.Generator().manual_seed(0)
-    parts = []
-    for texts in (graph.texts, graph.directed_texts):
-        read = tokenise(model, texts, own.max_tokens)
-        shape = (*read.ids.shape, model.width) if own.top else (len(texts), model.width)
-        filled = torch.randn(*shape, generator=generator)
-        states, pooled = (filled.half(), None) if own.top else (None, filled)
-        parts.append(Texts(read.ids, read.lengths, states, pooled))
-    return Inputs(graph, model, *parts, reading(own))
 
 
 def assignment(graph):

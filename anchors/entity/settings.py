@@ -11,7 +11,8 @@ from anchors.companion.errors import InputError
 VARIANTS = ("simkgc_ib", "simkgc_ib+pb", "simkgc_ib+sn", "simkgc", "anchors_only", "random_only", "sea")
 CONTROLS = ("permuted", "extra", "anchors_alone")
 SHORT = {
-    "simkgc_ib": "text", "simkgc_ib+pb": "text + pre-batch", "simkgc_ib+sn": "text + self", "simkgc": "text + both",
+    "simkgc_ib": "text", "simkgc_ib+pb": "text + pre-batch", "simkgc_ib+sn": "text + self",
+    "simkgc": "text + pre-batch + self",
     "anchors_only": "text + anchors", "random_only": "text + random negatives", "sea": "SEA (both)",
     "permuted": "text + permuted anchors", "extra": "text + extra parameters", "anchors_alone": "anchors alone",
 }  # fmt: skip

@@ -50,7 +50,7 @@ def groups_of(graph: str) -> dict[str, tuple[np.ndarray, list[str]]]:
         "relation": (triples[:, 1] % len(found.relations), list(found.relation_texts)),
         "cardinality": (found.cardinality[triples[:, 1]], list(CLASSES)),
         "degree of the answer": (degree, names),
-        "hops between the two": (apart, list(HOPS)),
+        "hops apart": (apart, list(HOPS)),
     }
 
 
