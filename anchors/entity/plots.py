@@ -44,7 +44,7 @@ def link_prediction(found: pd.DataFrame):
             ]
             dots(ax, [name(one) for one in models], shown, [COLOURS[one] for one in models], marker)
         ax.set(title=loaders.title(graph), xlabel="filtered MRR")
-        ax.locator_params(axis="x", nbins=4)
+        ax.locator_params(axis="x", nbins=3)
     return figure
 
 
@@ -57,8 +57,8 @@ def anchor_ablation(changes: pd.DataFrame, curves: pd.DataFrame):
         dots(ax, list(own.contrast), list(own[["mean", "low", "high", "n"]].itertuples(index=False)),
              [COLOURS[one] for one in own.treated])  # fmt: skip
         ax.axvline(0, color=INK, linewidth=0.8)
-        ax.set(title=loaders.title(graph), xlabel="difference in MRR")
-        ax.locator_params(axis="x", nbins=3)
+        ax.set(title=loaders.title(graph), xlabel="Δ MRR")
+        ax.locator_params(axis="x", nbins=2)
     for ax in axes[0][1:]:
         ax.set_yticklabels([])
     for ax in axes.ravel()[len(graphs) : axes.shape[1]]:
@@ -79,7 +79,7 @@ def _curves(axes: Any, curves: pd.DataFrame) -> None:
     for ax in axes[len(parts) :]:
         ax.set_axis_off()
     if parts:
-        handles, labels = axes[0].get_legend_handles_labels()
+        handles, labels = max((ax.get_legend_handles_labels() for ax in axes), key=lambda found: len(found[0]))
         axes[len(parts) if len(axes) > len(parts) else 0].legend(handles, labels, loc="upper left", frameon=False)
 
 
