@@ -43,6 +43,11 @@ class Anchors:
         """The number of rows of the anchor table: anchors m, and relation types where they are tokens."""
         return len(self.chosen)
 
+    @property
+    def entities(self) -> np.ndarray:
+        """(m,) the anchors as entities, without the rows of relation types."""
+        return self.chosen[self.chosen != NONE]
+
     def permuted(self, rng: np.random.Generator) -> "Anchors":
         """Return the control: each entity gets the anchors of another one drawn at random; all counts stay the same."""
         order = rng.permutation(len(self.nearest))
@@ -51,9 +56,16 @@ class Anchors:
 
 
 def same_for_all(anchors: Anchors) -> Anchors:
-    """Return the control "extra parameters": every entity has the same first anchors, so they carry no structure."""
+    """Return the control "extra parameters": every entity has the same first tokens, so they carry no structure."""
     size, k = anchors.nearest.shape
-    return replace(anchors, nearest=np.tile(np.arange(k, dtype=np.int32), (size, 1)), hops=np.ones((size, k), np.int8))
+    same = replace(anchors, nearest=_repeated(0, k, size), hops=np.ones((size, k), np.int8))
+    if anchors.types is None:
+        return same
+    return replace(same, types=_repeated(len(anchors.entities), anchors.types.shape[1], size))
+
+
+def _repeated(first: int, count: int, size: int) -> np.ndarray:
+    return np.tile(np.arange(first, first + count, dtype=np.int32), (size, 1))
 
 
 def select(
@@ -149,6 +161,13 @@ def distances(neighbours: Any, sources: np.ndarray, furthest: int = FAR - 1) -> 
         frontier[hops < FAR] = 0
         level += 1
     return hops.T, paths.T
+
+
+def apart(neighbours: Any, heads: np.ndarray, tails: np.ndarray, furthest: int, block: int = 500) -> np.ndarray:
+    """Return (n,) int8 hops between heads and tails (n,); :data:`FAR` beyond ``furthest``. Heads share searches."""
+    sources, place = np.unique(heads, return_inverse=True)
+    blocks = [sources[at : at + block] for at in range(0, len(sources), block)]
+    return np.concatenate([distances(neighbours, some, furthest)[0] for some in blocks])[place, tails]
 
 
 def assign(graph: Graph, chosen: np.ndarray, k: int, furthest: int = FAR - 1) -> Anchors:

@@ -14,6 +14,7 @@ import numpy as np
 from anchors.companion.errors import InputError
 from anchors.entity.graph import Graph, Known
 from anchors.entity.rank import Ranks, metrics, ranked_scores
+from anchors.entity.settings import at_least
 
 MODELS = ("TransE", "DistMult", "ComplEx", "RotatE")
 DISTANCES = ("TransE", "RotatE")  # scores are negative Euclidean distances; the others are inner products
@@ -46,9 +47,7 @@ class Lookup:
     start: float = 0.1
 
     def __post_init__(self):
-        for name, low in {"dim": 1, "epochs": 0, "batch": 1, "negatives": 0, "rate": 0, "penalty": 0}.items():
-            if not getattr(self, name) >= low:
-                raise InputError(name, getattr(self, name), f"at least {low}")
+        at_least(self, {"dim": 1, "epochs": 0, "batch": 1, "negatives": 0, "rate": 0, "penalty": 0})
 
 
 @dataclass(frozen=True, eq=False)

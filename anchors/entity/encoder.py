@@ -212,11 +212,8 @@ class Tower(nn.Module):
     def forward(self, blocks: list[tuple[Texts, torch.Tensor]], anchors: tuple | None) -> torch.Tensor:
         """Return vectors (n, d) of sequences: text blocks, each a store and its rows (n,), and anchors with mask."""
         read = [self._text(texts, rows, int(place > 0)) for place, (texts, rows) in enumerate(blocks)]
-        parts, masks, kinds = (
-            [one for one, _ in read],
-            [mask for _, mask in read],
-            [int(k > 0) for k in range(len(read))],
-        )
+        parts, masks = [one for one, _ in read], [mask for _, mask in read]
+        kinds = [int(place > 0) for place in range(len(read))]
         if anchors is not None:
             place = len(parts) if self.settings.place == "suffix" else 0
             parts.insert(place, anchors[0])

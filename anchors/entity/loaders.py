@@ -59,7 +59,7 @@ def _load(name: str) -> Graph:
         return {"wn18rr": _wn18rr, "fb15k-237": _fb15k237}[name]()
     if name in INDUCTIVE:
         return inductive(name)[0]
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return read_folder(name)
     raise InputError("graph", repr(name), " | ".join((*GRAPHS, "WN18RR_v1", "a folder")), "Mind the spelling.")
 

@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anchors.companion.stats import mean_interval
 from anchors.companion.style import DOUBLE, INK, MUTED, PALETTE, subplots
 from anchors.entity import loaders
 from anchors.entity.studies import inductive as induction
-from anchors.entity.studies.common import name, over_seeds
+from anchors.entity.studies import random_negatives as negatives
+from anchors.entity.studies.common import name
 
 ORDER = (
     "simkgc_ib", "random_only", "anchors_only", "sea", "permuted", "extra", "anchors_alone", "simkgc", "TransE",
@@ -40,7 +42,7 @@ def link_prediction(found: pd.DataFrame):
         for kind, marker in (("text", "o"), ("lookup", "s")):
             names = set(found[found.kind == kind].variant)
             shown = [
-                over_seeds(v) if len(v) and m in names else (np.nan,) * 4 for v, m in zip(own, models, strict=True)
+                mean_interval(v) if len(v) and m in names else (np.nan,) * 4 for v, m in zip(own, models, strict=True)
             ]
             dots(ax, [name(one) for one in models], shown, [COLOURS[one] for one in models], marker)
         ax.set(title=loaders.title(graph), xlabel="filtered MRR")
@@ -91,7 +93,7 @@ def random_negatives(sweep: pd.DataFrame, popular: pd.DataFrame, small: pd.DataF
         (sweep[sweep.batch == smallest], PALETTE[1], "o", "random negatives", "random"),
         (sweep[sweep.random == 0], PALETTE[0], "s", "larger batch instead", "batch"),
     ):
-        means = own.assign(cost=2 * own.batch + own.random).groupby(what)[["cost", "MRR"]].mean()
+        means = own.assign(cost=negatives.cost(own.batch, own.random)).groupby(what)[["cost", "MRR"]].mean()
         left.plot(means.cost, means.MRR, marker=marker, color=colour, label=label)
         for number, one in means.iterrows():
             below = what == "batch"
@@ -101,16 +103,10 @@ def random_negatives(sweep: pd.DataFrame, popular: pd.DataFrame, small: pd.DataF
     left.legend(loc="lower right")
     _popular(middle, popular)
     for graph, own in small.groupby("graph", sort=False):
-        means = own.groupby("random").MRR.apply(lambda v: over_seeds(v.to_numpy()))
-        right.plot(
-            means.index,
-            [one[0] for one in means],
-            marker="o",
-            color=BY_GRAPH.get(graph, MUTED),
-            label=loaders.title(graph),
-        )
-        right.fill_between(means.index, [one[1] for one in means], [one[2] for one in means], alpha=0.18,
-                           color=BY_GRAPH.get(graph, MUTED), linewidth=0)  # fmt: skip
+        means = own.groupby("random").MRR.apply(lambda v: mean_interval(v.to_numpy()))
+        colour, (mean, low, high, _) = BY_GRAPH.get(graph, MUTED), zip(*means, strict=True)
+        right.plot(means.index, mean, marker="o", color=colour, label=loaders.title(graph))
+        right.fill_between(means.index, low, high, alpha=0.18, color=colour, linewidth=0)
     right.set(title="Small graphs", xlabel="random negatives a batch", ylabel="filtered MRR")
     if len(small):
         right.legend()
@@ -120,7 +116,7 @@ def random_negatives(sweep: pd.DataFrame, popular: pd.DataFrame, small: pd.DataF
 def _popular(ax: Any, popular: pd.DataFrame) -> None:
     wide = popular.pivot_table(index=["group", "seed"], columns="variant", values="MRR", sort=False)
     gain = (wide.random_only - wide.simkgc_ib).unstack("seed")
-    found = [over_seeds(gain.loc[group].dropna().to_numpy()) for group in gain.index]
+    found = [mean_interval(gain.loc[group].dropna().to_numpy()) for group in gain.index]
     dots(ax, list(gain.index), found, [PALETTE[1]] * len(found))
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set(title="By popularity of the answer", xlabel="gain in MRR", ylabel="training triples of the answer")
@@ -168,7 +164,7 @@ def inductive(found: pd.DataFrame):
     for graph, line in zip(graphs, axes, strict=True):
         for ax, column in zip(line, columns, strict=True):
             own = found[(found.graph == graph) & found[column].notna()]
-            values = [over_seeds(own[own.variant == one][column].to_numpy()) for one in variants]
+            values = [mean_interval(own[own.variant == one][column].to_numpy()) for one in variants]
             dots(ax, [induction.label(one) for one in variants], values, [PALETTE[k] for k in (0, 2, 3, 5)])
             ax.locator_params(axis="x", nbins=3)
             if graph == graphs[0]:
@@ -211,13 +207,10 @@ def where(means: pd.DataFrame):
     for graph, line in zip(graphs, axes, strict=True):
         for ax, kind in zip(line, kinds, strict=True):
             own = means[(means.graph == graph) & (means.kind == kind)]
-            for variant, marker, colour in (
-                ("random_only", "s", COLOURS["random_only"]),
-                ("anchors_only", "o", PALETTE[2]),
-            ):
+            labels = [f"{g} ({n:,})" for g, n in zip(own.group, own.n.astype(int), strict=True)]
+            for variant, marker in (("random_only", "s"), ("anchors_only", "o")):
                 found = [(value, np.nan, np.nan, 0) for value in own[variant]]
-                dots(ax, [f"{g} ({n:,})" for g, n in zip(own.group, own.n.astype(int), strict=True)], found,
-                     [colour] * len(own), marker)  # fmt: skip
+                dots(ax, labels, found, [COLOURS[variant]] * len(own), marker)
             ax.axvline(0, color=INK, linewidth=0.8)
             ax.locator_params(axis="x", nbins=4)
             if graph == graphs[0]:
@@ -225,8 +218,8 @@ def where(means: pd.DataFrame):
             if graph == graphs[-1]:
                 ax.set_xlabel("gain in MRR over text")
         line[0].set_ylabel(loaders.title(graph))
-    for marker, colour, label in (("o", PALETTE[2], "anchors"), ("s", COLOURS["random_only"], "random negatives")):
-        axes[0, 0].plot([], [], marker, color=colour, label=label)
+    for variant, marker, label in (("anchors_only", "o", "anchors"), ("random_only", "s", "random negatives")):
+        axes[0, 0].plot([], [], marker, color=COLOURS[variant], label=label)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

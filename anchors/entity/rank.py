@@ -105,7 +105,7 @@ def metrics(ranks: np.ndarray, options: np.ndarray | None = None) -> dict[str, f
     found |= {f"H@{k}": float((ranks <= k).mean()) for k in HITS}
     if options is not None:
         chance = float(((options + 1) / 2).mean())
-        found |= {"AMR": found["MR"] / chance, "AMRI": 1 - (found["MR"] - 1) / (chance - 1)}
+        found |= {"AMR": found["MR"] / chance, "AMRI": 1 - (found["MR"] - 1) / ((chance - 1) or np.nan)}
         for k in HITS:
             lucky = float(np.minimum(k / options, 1).mean())
             found[f"adjusted H@{k}"] = (found[f"H@{k}"] - lucky) / (1 - lucky) if lucky < 1 else 0.0

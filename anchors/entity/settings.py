@@ -92,9 +92,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        for name, low in LEAST.items():
-            if not getattr(self, name) >= low:
-                raise InputError(name, getattr(self, name), f"at least {low}")
+        at_least(self, LEAST)
         for name in ("dropout", "drop_anchor", "drop_set"):
             if not getattr(self, name) <= 1:
                 raise InputError(name, getattr(self, name), "a share, at most 1")
@@ -103,6 +101,13 @@ class Settings:
                 raise InputError(name, repr(getattr(self, name)), " | ".join(allowed))
         if not self.text and not (self.k or self.relation_tokens):
             raise InputError("text", "False without anchors", "True, or k of at least 1", "Nothing would be encoded.")
+
+
+def at_least(settings: object, least: dict[str, float]) -> None:
+    """Raise InputError for the first of the fields in ``least`` that is smaller than it may be."""
+    for name, low in least.items():
+        if not getattr(settings, name) >= low:
+            raise InputError(name, getattr(settings, name), f"at least {low}")
 
 
 LEAST = {

@@ -24,9 +24,10 @@ def read(graph: Graph | str, settings: Settings) -> Inputs:
     Raises as :func:`loaders.load` and :func:`encoder.plm`.
     """
     graph = loaders.load(graph) if isinstance(graph, str) else graph
-    key = digest(graph.texts, graph.directed_texts, embed.identity(settings.plm), *reading(settings))
+    model = plm(settings)
+    weights, words = embed.identity(settings.plm), model.tokenizer.get_vocab()
+    key = digest(graph.texts, graph.directed_texts, weights, words, *reading(settings))
     if key not in _recent:
-        model = plm(settings)
         parts = [
             _texts(model, texts, settings.max_tokens, f"{key[:24]}-{name}", f"texts of {graph.name}")
             for name, texts in (("entities", graph.texts), ("relations", graph.directed_texts))

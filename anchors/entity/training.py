@@ -105,10 +105,6 @@ class Model:
         queries, candidates = self.query_vectors(triples, anchors), self.entity_vectors(anchors)
         return rank.ranked(queries, candidates, triples, self.found.graph.filter, boost)
 
-    def log_losses(self) -> list[float]:
-        """Return the loss of each step so far."""
-        return [entry["loss"] for entry in self.log]
-
     def _candidates(self, entities: np.ndarray, anchors: Any) -> torch.Tensor:
         return self.encoder.candidates(torch.from_numpy(entities), *self._read(entities, anchors))
 
@@ -150,7 +146,7 @@ def untrained(found: Inputs, settings: Settings) -> Model:
     made = anchors_for(found, settings)
     start = None
     if made is not None and settings.start == "names":
-        start = torch.from_numpy(_vectors(found, settings)[made.chosen[made.chosen != choice.NONE]])
+        start = torch.from_numpy(_vectors(found, settings)[made.entities])
     encoder = Encoder(found.model, found.entities, found.relations, settings, made.count if made else 0, start)
     return Model(found, settings, made, encoder)
 
@@ -191,6 +187,9 @@ class Training:
 
     def run(self, steps: int = 0) -> Model:
         """Return the trained model; with ``steps``, stop after so many in all.
+
+        Where validation no longer gains (``patience``), training ends with the weights it has then, not those of the
+        best validation: the rate falls to zero, so the two differ little.
 
         Raises
         ------
@@ -291,8 +290,8 @@ class Training:
         self.encoder.train()
         for group in self.optimizer.param_groups:
             group["lr"] = s.rate * group["share"] * rate_share(self.step, s.steps, s.warmup)
-        query = self._parts(len(plan.queries), self._query_job(plan, rng))
-        candidate = self._parts(len(plan.candidates), self._candidate_job(plan, rng))
+        query = self._parts(self.encoder.queries, plan.queries, rng)
+        candidate = self._parts(self.encoder.candidates, plan.candidates, rng)
         queries, candidates = query.vectors(), candidate.vectors()
         loss = self.loss(plan, queries, candidates)
         self.optimizer.zero_grad()
@@ -310,26 +309,17 @@ class Training:
         if self.world.device.type == "cuda":
             torch.cuda.manual_seed(seed)
 
-    def _parts(self, count: int, job: Callable[[np.ndarray], torch.Tensor]) -> Parts:
-        return Parts(count, job, self.settings.chunk, self.world)
+    def _parts(self, encode: Callable, sequences: np.ndarray, rng: np.random.Generator) -> Parts:
+        """Return the parts of ``sequences`` (n, 2 or 3) of a plan: what ``encode`` reads, the dropped anchor last."""
+        *texts, dropped = sequences.T
+        read = (*texts, *self._anchors(texts[0], dropped, rng))
+        tensors = [None if one is None else torch.from_numpy(np.ascontiguousarray(one)) for one in read]
 
-    def _query_job(self, plan: negatives.Plan, rng: np.random.Generator) -> Callable[[np.ndarray], torch.Tensor]:
-        heads, relations, dropped = plan.queries.T
-        ids, hops = self._anchors(heads, dropped, rng)
-        tensors = [
-            None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in (heads, relations, ids, hops)
-        ]
-        return lambda rows: self._cast(self.encoder.queries, rows, tensors)
+        def job(rows: slice) -> torch.Tensor:
+            with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.settings.dtype == "bfloat16"):
+                return encode(*(None if one is None else one[rows] for one in tensors)).float()
 
-    def _candidate_job(self, plan: negatives.Plan, rng: np.random.Generator) -> Callable[[np.ndarray], torch.Tensor]:
-        entities, dropped = plan.candidates.T
-        ids, hops = self._anchors(entities, dropped, rng)
-        tensors = [None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in (entities, ids, hops)]
-        return lambda rows: self._cast(self.encoder.candidates, rows, tensors)
-
-    def _cast(self, encode: Callable, rows: slice, tensors: list) -> torch.Tensor:
-        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.settings.dtype == "bfloat16"):
-            return encode(*(None if one is None else one[rows] for one in tensors)).float()
+        return Parts(len(sequences), job, self.settings.chunk, self.world)
 
     def _anchors(self, entities: np.ndarray, dropped: np.ndarray, rng: np.random.Generator) -> tuple[Any, Any]:
         s = self.settings

@@ -125,7 +125,7 @@ def test_the_gaps_are_differences_of_quoted_values(table):
     assert found["all", "FB15k-237", "text", "lookup"] == pytest.approx(33.6 - 35.8)
     assert found["all", "FB15k-237", "text", "graph network"] == pytest.approx(33.6 - 41.5)
     assert found["seen", "FB15k-237", "text", "lookup"] == pytest.approx(33.6 - 35.6)
-    rows, verdict = landscape.summarise(table, pd.DataFrame(columns=[*landscape.OURS, "dataset"]))
+    rows, verdict = landscape.summarise(table, pd.DataFrame(columns=list(landscape.OURS)))
     assert verdict.kind == "measured"
     assert {r.source for r in rows if "best" in r.quantity} == {"quoted"}
     compared = Run("entity/tab_published", profile="laptop", seed=0, own="").compared(rows)
@@ -197,39 +197,44 @@ def test_an_own_file_in_another_encoding_is_refused(tmp_path):
         landscape.compute(str(tmp_path / "latin.csv"))
 
 
-def runs():
-    lines = [("wn18rr", "WN18RR", 0.2), ("fb15k-237", "FB15k-237", 0.3), ("nations", "Nations", 0.6)]
+def runs(graph):
+    level = {"wn18rr": 0.2, "fb15k-237": 0.3}[graph]
     return pd.DataFrame(
-        {"graph": g, "variant": v, "seed": seed, **dict.fromkeys(landscape.METRICS, m + seed / 100), "split": split}
-        for g, _, m in lines
-        for v in ("simkgc_ib", "sea")
+        {"graph": graph, "variant": v, "seed": seed, **dict.fromkeys(landscape.METRICS, level + seed / 100)}
+        for v in ("simkgc_ib", "sea", "permuted")
         for seed in range(3)
-        for split in ("valid", "test")
     )
+
+
+def recorded_runs(monkeypatch):
+    names = {landscape.RUN.format(graph): graph for graph in landscape.GRAPHS}
+    monkeypatch.setattr(recorded, "names", lambda: ["hashing/tuning", *names])
+    monkeypatch.setattr(recorded, "load", lambda name: (runs(names[name]), {}))
 
 
 def test_our_runs_stand_beside_when_there_are_any(monkeypatch, table):
     monkeypatch.setattr(recorded, "names", lambda: ["hashing/tuning"])
     assert landscape.ours().empty
-    monkeypatch.setattr(recorded, "names", lambda: [landscape.RUN])
-    monkeypatch.setattr(recorded, "load", lambda name: (runs(), {}))
+    recorded_runs(monkeypatch)
     own = landscape.ours()
-    assert set(own.split) == {"test"}
-    assert set(own.dataset) == {"WN18RR", "FB15k-237", "Nations"}
-    assert own.MRR.max() == pytest.approx(62)
+    assert set(own.dataset) == {"WN18RR", "FB15k-237"}
+    assert set(own.variant) == {"simkgc_ib", "sea"}, "controls are not shown beside published models"
+    assert own.MRR.max() == pytest.approx(32)
     rows = [r for r in landscape.summarise(table, own)[0] if r.quantity.startswith("ours")]
     assert len(rows) == 4
     assert {r.source for r in rows} == {"recorded"}
     assert rows[0].measured == pytest.approx(21)
-    monkeypatch.setattr(recorded, "load", lambda name: (runs().drop(columns="split"), {}))
-    with pytest.raises(InputError, match="split"):
-        landscape.ours()
+    assert rows[0].low < 21 < rows[0].high
+
+
+def test_the_shipped_runs_are_those_that_stand_beside():
+    assert set(landscape.ours().graph) == {g for g in landscape.GRAPHS if landscape.RUN.format(g) in recorded.names()}
 
 
 @pytest.mark.parametrize("with_runs", [False, True])
-def test_the_figure_marks_what_is_recalled(table, with_runs):
-    own = runs().assign(dataset=lambda f: f.graph.map({"wn18rr": "WN18RR", "fb15k-237": "FB15k-237"}))
-    own[list(landscape.METRICS)] *= 100
+def test_the_figure_marks_what_is_recalled(monkeypatch, table, with_runs):
+    recorded_runs(monkeypatch)
+    own = landscape.ours()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = landscape_plots.landscape(table, own if with_runs else own[:0])

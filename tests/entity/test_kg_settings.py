@@ -3,9 +3,12 @@
 import math
 from dataclasses import asdict, fields
 
+import numpy as np
 import pytest
 
 from anchors.companion.errors import InputError
+from anchors.entity import anchors
+from anchors.entity.loaders import load
 from anchors.entity.settings import CONTROLS, SHORT, VARIANTS, Settings, variant
 
 BASE = Settings(batch=64, k=5, random=9, pre_batch=1, self_negative=True, rate=7e-4, seed=3)
@@ -76,3 +79,13 @@ def test_an_unknown_variant_lists_them_all():
 def test_settings_are_numbers_and_words_only():
     assert all(isinstance(value, (bool, int, float, str)) for value in asdict(BASE).values())
     assert len({field.name for field in fields(Settings)}) == len(asdict(BASE))
+
+
+def test_the_control_without_structure_has_none_in_its_relation_types_either():
+    graph = load("nations")
+    made = anchors.assign(graph, anchors.select(graph, 5, "degree", np.random.default_rng(0)), 3)
+    same = anchors.same_for_all(anchors.with_types(made, graph, 4))
+    for tokens in (same.nearest, same.types):
+        assert (tokens == tokens[0]).all()
+        assert (tokens != anchors.NONE).all()
+    assert set(same.types[0]).isdisjoint(range(5))

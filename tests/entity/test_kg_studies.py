@@ -6,7 +6,7 @@ import pytest
 
 from anchors.companion import datasets, recorded
 from anchors.companion.errors import InputError
-from anchors.entity import linking, loaders, rank, store, trials
+from anchors.entity import anchors, linking, loaders, plots, rank, store, trials
 from anchors.entity.settings import Settings
 from anchors.entity.studies import (
     anchor_ablation,
@@ -46,7 +46,7 @@ BOTH = {"fb15k-237": {"anchors_only": 0.05, "permuted": 0.05, "extra": 0.0}, "wn
 
 @pytest.mark.parametrize(("gains", "kind"), [(HELPS, "holds"), (NOTHING, "does not hold"), (BOTH, "mixed")])
 def test_the_ablation_counts_only_gains_that_survive_the_controls(gains, kind):
-    assert anchor_ablation.verdict(made(gains), NO_LOSSES).kind == kind
+    assert anchor_ablation.verdict(made(gains)).kind == kind
 
 
 def test_a_gain_is_named_by_its_interval():
@@ -58,17 +58,19 @@ def test_a_gain_is_named_by_its_interval():
 
 def test_live_steps_that_contradict_the_log_withhold_the_verdict():
     losses = pd.DataFrame({"graph": ["wn18rr"], "step": [1], "live": [10.0], "log": [11.0]})
-    for verdict in (anchor_ablation.verdict, link_prediction.verdict):
-        found = verdict(made(HELPS), losses)
+    for study in (anchor_ablation, link_prediction):
+        _, found = study.summarise(made(HELPS), losses)
         assert found.kind == "measured"
         assert "differ" in found.text
+        assert study.verdict(made(HELPS)).text in found.text
+        assert study.summarise(made(HELPS), NO_LOSSES)[1].kind == "holds"
 
 
 def test_link_prediction_compares_the_gains_of_the_two_large_graphs():
-    assert link_prediction.verdict(made(HELPS), NO_LOSSES).kind == "holds"
+    assert link_prediction.verdict(made(HELPS)).kind == "holds"
     turned = {"fb15k-237": HELPS["wn18rr"], "wn18rr": HELPS["fb15k-237"]}
-    assert link_prediction.verdict(made(turned), NO_LOSSES).kind == "mixed"
-    assert link_prediction.verdict(made(NOTHING), NO_LOSSES).kind == "does not hold"
+    assert link_prediction.verdict(made(turned)).kind == "mixed"
+    assert link_prediction.verdict(made(NOTHING)).kind == "does not hold"
 
 
 def test_the_equal_cost_control_encodes_as_many_sequences():
@@ -94,6 +96,55 @@ def test_hidden_entities_leave_no_trace_in_training():
     assert not shown.in_train[hidden].any()
     kept = ~hidden[graph.splits["train"][:, [0, 2]]].any(1)
     np.testing.assert_array_equal(shown.splits["train"], graph.splits["train"][kept])
+
+
+def test_known_facts_of_hidden_entities_do_not_compete():
+    """A model that trained on a part is ranked with the facts of the whole filtered out."""
+    whole = loaders.load("nations")
+    shown, hidden = inductive.hide(whole, 0.2, np.random.default_rng(0))
+    own = Settings(**trials.job("nations", "sea", 0, steps=3, anchors=4)["settings"])
+    model = trials.trained(shown, own)
+    back = inductive.returned(model, whole)
+    triples = whole.directed("test")
+    expected = rank.ranked(
+        back.query_vectors(triples), back.entity_vectors(), triples, whole.known(("train", "valid", "test"))
+    )
+    np.testing.assert_array_equal(back.ranks(triples).realistic, expected.realistic)
+    assert (back.ranks(triples).options < model.ranks(triples).options).any()
+    assert (model.anchors.nearest[hidden] == anchors.NONE).all()
+    assert (back.anchors.nearest[hidden] != anchors.NONE).any()
+    np.testing.assert_array_equal(back.anchors.chosen, model.anchors.chosen)
+
+
+def test_the_first_losses_of_a_trial_are_repeated_from_a_few_texts():
+    job = trials.job("kinships", "sea", 0)
+    found = trials.first_losses("kinships", job["settings"], 3)
+    own = Settings(**job["settings"])
+    whole = Training(store.read("kinships", own), own).run(3)
+    np.testing.assert_allclose(found, [entry["loss"] for entry in whole.log], rtol=1e-5)
+
+
+def test_a_description_says_where_trials_come_from():
+    lines = common.describe(["nations", "fb15k-237"]).split("\n")
+    assert lines[0].startswith("Nations: 14 entities, 55 relations, 1,592/199/201 triples; ")
+    assert "computed here" in lines[0]
+    assert "python -m anchors.entity.recorded_runs fb15k-237" in lines[1]
+
+
+def test_an_own_folder_goes_through_the_studies(tmp_path):
+    graph = loaders.load("nations")
+    for split, triples in graph.splits.items():
+        lines = [f"{graph.entities[h]}\t{graph.relations[r]}\t{graph.entities[t]}" for h, r, t in triples]
+        (tmp_path / f"{split}.tsv").write_text("\n".join(lines))
+    graphs = [str(tmp_path)]
+    found = anchor_ablation.compute(graphs, "smoke", 0)
+    assert set(found.variant) == set(anchor_ablation.VARIANTS)
+    rows, verdict = anchor_ablation.summarise(found, common.repeated(graphs, "smoke"))
+    assert verdict.kind == "measured"
+    assert len(plots.anchor_ablation(anchor_ablation.contrasts(found), anchor_ablation.curves(graphs)).axes) >= 2
+    found = link_prediction.compute(graphs, "smoke", 0)
+    assert "lookup" not in link_prediction.summarise(found, common.repeated(graphs, "smoke"))[1].text
+    assert tmp_path.name in common.describe(graphs)
 
 
 @pytest.fixture(scope="module")

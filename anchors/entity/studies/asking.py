@@ -1,6 +1,5 @@
 """Ask a small graph: one query and its answers; and whether reading the anchors helps the model that learnt them."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,9 @@ import pandas as pd
 from anchors.companion.cache import cached, cached_grid
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import in_words, mean_interval, paired_interval
-from anchors.entity import linking, loaders, store, trials
+from anchors.entity import linking, loaders, trials
 from anchors.entity.settings import Settings
 from anchors.entity.studies.common import seeds_of
-from anchors.entity.training import Training
 from anchors.models import embed
 
 
@@ -22,14 +20,12 @@ def answers(graph: str, head: str, relation: str, profile: str, seed: int, top: 
     linking.entity_of(known, head), linking.relation_of(known, relation)  # errors before anything is trained
     job = {"graph": graph, "settings": trials.job(graph, "sea", seed, profile)["settings"]}
     salt = loaders.fingerprint(graph) + embed.identity()
-    return pd.DataFrame(json.loads(cached(ask, salt, **job, head=head, relation=relation, top=top)))
+    return pd.DataFrame(cached(ask, salt, **job, head=head, relation=relation, top=top))
 
 
-def ask(graph: str, settings: dict[str, Any], head: str, relation: str, top: int) -> str:
-    """Train SEA and return its answers to a query as JSON."""
-    own = Settings(**settings)
-    model = Training(store.read(graph, own), own).run()
-    return json.dumps(linking.link(model, head, relation, top).to_dict("list"))
+def ask(graph: str, settings: dict[str, Any], head: str, relation: str, top: int) -> dict[str, list]:
+    """Train SEA and return its answers to a query, column by column."""
+    return linking.link(trials.trained(graph, Settings(**settings)), head, relation, top).to_dict("list")
 
 
 def compute(graph: str, profile: str, seed: int) -> pd.DataFrame:
@@ -44,7 +40,7 @@ def compute(graph: str, profile: str, seed: int) -> pd.DataFrame:
 def reading(graph: str, settings: dict[str, Any]) -> dict[str, float]:
     """Train SEA and return its MRR when it reads its anchors, none, or those of other entities."""
     own = Settings(**settings)
-    model = Training(store.read(graph, own), own).run()
+    model = trials.trained(graph, own)
     triples = loaders.load(graph).directed("test")
     others = model.anchors.permuted(np.random.default_rng([own.seed, 5]))
     read = {"own": model.anchors, "none": None, "others": others}
@@ -65,12 +61,8 @@ def summarise(found: pd.DataFrame, shown: pd.DataFrame, graph: str) -> tuple[lis
     gains = {how: paired_interval(found.own.to_numpy(), found[how].to_numpy()) for how in ("none", "others")}
     for how, gain in gains.items():
         rows.append(row(f"{title}: MRR, own anchors − {words[how]}", gain, n, source="cached"))
-    known = shown.known.to_numpy(bool)
-    rows.append(
-        Row(
-            f"known facts among the {len(shown)} best answers shown", float(known.mean()), n=len(shown), source="cached"
-        )
-    )
+    what = f"known facts among the {len(shown)} best answers shown"
+    rows.append(Row(what, float(shown.known.mean()), n=len(shown), source="cached"))
     text = (
         f"On {title} a trained SEA that reads its anchors is better than without by {in_words(gains['none'], '+.3f')} "
         f"MRR, and than with the anchors of other entities by {in_words(gains['others'], '+.3f')}."

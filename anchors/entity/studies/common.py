@@ -9,7 +9,8 @@ import pandas as pd
 from anchors.companion import datasets, recorded
 from anchors.companion.cache import cached
 from anchors.companion.params import choose
-from anchors.companion.stats import Interval, mean_interval, paired_interval
+from anchors.companion.results import Verdict
+from anchors.companion.stats import Interval, paired_interval
 from anchors.entity import loaders, rank, trials
 from anchors.entity.settings import SHORT
 from anchors.models import embed
@@ -85,12 +86,12 @@ def gap(losses: pd.DataFrame) -> float:
     return float((losses.live - losses.log).abs().max()) if len(losses) else float("nan")
 
 
-def over_seeds(values: np.ndarray) -> Interval:
-    """Return the mean of values (seeds,) with its 95 % interval from three seeds on; with fewer there is none."""
-    values = np.asarray(values, float)
-    if len(values) > 2:
-        return mean_interval(values)
-    return Interval(float(values.mean()) if len(values) else np.nan, np.nan, np.nan, len(values))
+def checked(losses: pd.DataFrame, found: Verdict) -> Verdict:
+    """Return a verdict on a log, or withhold it when the repeated steps contradict the log."""
+    if not gap(losses) > TOLERANCE:
+        return found
+    text = f"The live steps differ from the log by {gap(losses):.4f}, so it does not speak for this code. Of the log: "
+    return Verdict("measured", text + found.text)
 
 
 def gain(found: pd.DataFrame, graph: str, treated: str, control: str, value: str = "MRR") -> Interval:
@@ -134,15 +135,21 @@ def fingerprints(graphs: Sequence[str]) -> dict[str, str]:
 
 def describe(graphs: Sequence[str], profile: str = "laptop") -> str:
     """Return one line per graph: sizes, where its trials come from, and what was noted when it was read."""
-    lines = []
-    for graph in graphs:
-        if not here(graph):
-            lines.append(f"{loaders.title(graph)}: recorded; the graph itself is not on this machine")
-            continue
-        found = loaders.load(graph)
-        counts = "/".join(f"{len(found.splits[s]):,}" for s in ("train", "valid", "test"))
-        how = "recorded" if graph in split([graph], profile)[1] else "computed here"
-        notes = "; ".join(found.notes) or "nothing to note"
-        sizes = f"{found.size:,} entities, {len(found.relations)} relations, {counts} triples"
-        lines.append(f"{loaders.title(graph)}: {sizes} ({how}; {notes})")
-    return "\n".join(lines)
+    return "\n".join(f"{loaders.title(graph)}: {_sizes(graph)}; {_origin(graph, profile)}" for graph in graphs)
+
+
+def _sizes(graph: str) -> str:
+    if not here(graph):
+        return "not on this machine"
+    found = loaders.load(graph)
+    counts = "/".join(f"{len(found.splits[s]):,}" for s in ("train", "valid", "test"))
+    noted = "; ".join(("", *found.notes))
+    return f"{found.size:,} entities, {len(found.relations)} relations, {counts} triples{noted}"
+
+
+def _origin(graph: str, profile: str) -> str:
+    if graph not in split([graph], profile)[1]:
+        return "trials computed here"
+    about = recorded.load(RESULTS.format(graph))[1]
+    made = recorded.made_by(about, ["anchors.entity.trials"])
+    return f"trials recorded by “{about['command']}”, commit {about['commit']}, made by {made}"

@@ -1,16 +1,14 @@
 """What anchors and random negatives cost: seconds of a step and of encoding, memory, and parameters."""
 
 import time
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict
 from anchors.entity import baselines, loaders, trials
-from anchors.entity.encoder import Texts, plm, tokenise
+from anchors.entity.encoder import AnchorEmbedding, AnchorTable, Texts, plm, tokenise
 from anchors.entity.graph import Graph
 from anchors.entity.settings import Settings
 from anchors.entity.training import Inputs, Training, reading
@@ -80,11 +78,12 @@ def sizes(graphs: list[str], seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _anchors(graph: Any, own: Settings, width: int = 384) -> int:
+def _anchors(graph: Graph, own: Settings) -> int:
     """Return the parameters of the anchor table and of its two readers; no entity has one."""
-    count = min(own.anchors, int(graph.in_train.sum()))
-    reader = own.anchor_width * width + width + 2 * width + 7 * width + width
-    return count * own.anchor_width + 2 * reader
+    count, generator = min(own.anchors, int(graph.in_train.sum())), torch.Generator()
+    table = AnchorTable(count, own.anchor_width, None, generator)
+    reader = AnchorEmbedding(table, plm(own).width, generator)
+    return sum(p.numel() for p in table.parameters()) + 2 * sum(p.numel() for p in reader.parameters())
 
 
 def lookup_size(graph: str) -> int:
@@ -117,8 +116,3 @@ def ratio(found: pd.DataFrame, what: str, number: int) -> float:
     """Return by how much a step takes longer than without, as a ratio of medians."""
     median = found[found.swept == what].groupby(what).milliseconds.median()
     return float(median[number] / median[0])
-
-
-def table(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the table behind the figure."""
-    return found.assign(milliseconds=np.round(found.milliseconds, 3))

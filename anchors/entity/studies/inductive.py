@@ -5,6 +5,8 @@ that graph compete). No anchor can be reached there; relation types can. Semi-in
 training with all their triples; at test they have their text, and their links to known entities give them anchors.
 """
 
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from anchors.entity import anchors, loaders, rank, store, trials
 from anchors.entity.graph import Graph
 from anchors.entity.settings import Settings
 from anchors.entity.studies.common import judged, name, seeds_of
-from anchors.entity.training import Model, Training
+from anchors.entity.training import Model
 from anchors.models import embed
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -43,9 +45,10 @@ def full(graph: str, settings: dict[str, Any]) -> dict[str, float]:
     """Train on ``graph``, rank on its disjoint test graph; return MRR and Hits@10 there and on the graph itself."""
     own = Settings(**settings)
     seen, other = loaders.inductive(graph)
-    model = Training(store.read(seen, own), own).run()
+    model = trials.trained(seen, own)
     there = moved(model, other, own)
-    return _scores("seen", model.ranks(seen.directed("test"))) | _scores("unseen", there.ranks(other.directed("test")))
+    ranks = [one.ranks(g.directed("test")).realistic for one, g in ((model, seen), (there, other))]
+    return _scores("seen", ranks[0]) | _scores("unseen", ranks[1])
 
 
 def moved(model: Model, graph: Graph, settings: Settings) -> Model:
@@ -53,17 +56,15 @@ def moved(model: Model, graph: Graph, settings: Settings) -> Model:
 
     Anchors are entities of the training graph, so none can be reached; relation types are the same.
     """
-    from copy import copy
-
     found = store.read(graph, settings)
-    encoder = copy(model.encoder)  # shares the parameters
-    encoder.entities, encoder.relations = found.entities, model.encoder.relations
+    encoder = copy(model.encoder)  # shares the parameters and the relations
+    encoder.entities = found.entities
     made = None
     if model.anchors is not None:
         nobody = np.full((graph.size, model.anchors.nearest.shape[1]), anchors.NONE, np.int32)
         far = np.full(nobody.shape, anchors.FAR, np.int8)
-        entities = model.anchors.chosen[model.anchors.chosen != anchors.NONE]
-        made = anchors.with_types(anchors.Anchors(entities, nobody, far), graph, settings.relation_tokens)
+        made = anchors.Anchors(model.anchors.entities, nobody, far)
+        made = anchors.with_types(made, graph, settings.relation_tokens)
     return Model(found, settings, made, encoder)
 
 
@@ -71,35 +72,32 @@ def semi(graph: str, settings: dict[str, Any]) -> dict[str, float]:
     """Train without the hidden entities; return MRR on test queries with a hidden head or tail, and on the others.
 
     ``support`` reads anchors through the hidden entities' own links (no gradient ever saw them), ``text`` reads them
-    without any.
+    without any. Ranks are filtered by all facts, those of the hidden entities among them.
     """
     own = Settings(**settings)
     whole = loaders.load(graph)
     shown, hidden = hide(whole, HIDDEN, np.random.default_rng([own.seed, 9]))
-    found = store.read(shown, own)
-    model = Training(found, own).run()
+    model = returned(trials.trained(shown, own), whole)
     triples = whole.directed("test")
     new = hidden[triples[:, [0, 2]]].any(1)
-    support = model.anchors
-    if model.anchors is not None:
-        entities = model.anchors.chosen[model.anchors.chosen != anchors.NONE]
-        support = anchors.with_types(
-            anchors.assign(whole, entities, model.anchors.nearest.shape[1]), whole, own.relation_tokens
-        )
-    linked, alone = model.ranks(triples, anchors=support), model.ranks(triples, anchors=None)
-    parts = {"support": linked.realistic[new], "text": alone.realistic[new], "known": linked.realistic[~new]}
-    return {f"{part} {metric}": v for part, ranks in parts.items() for metric, v in _some(ranks).items()} | {
+    linked, alone = (model.ranks(triples, anchors=read).realistic for read in ("own", None))
+    return _scores("support", linked[new]) | _scores("text", alone[new]) | _scores("known", linked[~new]) | {
         "n": int(new.sum())
-    }
+    }  # fmt: skip
 
 
-def _scores(prefix: str, ranks: rank.Ranks) -> dict[str, float]:
-    return {f"{prefix} {metric}": value for metric, value in _some(ranks.realistic).items()}
+def returned(model: Model, whole: Graph) -> Model:
+    """Return a model trained on a part of a graph that reads the whole: all its links, and all its facts as known."""
+    made = model.anchors
+    if made is not None:
+        made = anchors.assign(whole, made.entities, made.nearest.shape[1])
+        made = anchors.with_types(made, whole, model.settings.relation_tokens)
+    return replace(model, found=replace(model.found, graph=whole), anchors=made)
 
 
-def _some(ranks: np.ndarray) -> dict[str, float]:
+def _scores(prefix: str, ranks: np.ndarray) -> dict[str, float]:
     found = rank.metrics(ranks)
-    return {metric: found[metric] for metric in ("MRR", "H@10")}
+    return {f"{prefix} {metric}": found[metric] for metric in ("MRR", "H@10")}
 
 
 def compute(graphs: list[str], profile: str, seed: int) -> pd.DataFrame:
@@ -121,9 +119,8 @@ def compute(graphs: list[str], profile: str, seed: int) -> pd.DataFrame:
 
 def loss_of(found: pd.DataFrame, graph: str, column: str, protocol: str, variant: str) -> Any:
     """Return variant − text in ``column``, paired by seed."""
-    own = found[(found.graph == graph) & (found.protocol == protocol)].pivot(
-        index="seed", columns="variant", values=column
-    )
+    own = found[(found.graph == graph) & (found.protocol == protocol)]
+    own = own.pivot(index="seed", columns="variant", values=column)
     return paired_interval(own[variant].to_numpy(), own["simkgc_ib"].to_numpy())
 
 
@@ -134,9 +131,8 @@ def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
     for (protocol, graph), own in found.groupby(["protocol", "graph"], sort=False):
         for variant, column in ((v, c) for v in VARIANTS for c in columns[protocol]):
             value = mean_interval(own[own.variant == variant][column].to_numpy())
-            rows.append(
-                row(f"{graph}, {WORDS[column]}: MRR, {label(variant)}", value, _queries(own, graph), source="cached")
-            )
+            what = f"{graph}, {WORDS[column]}: MRR, {label(variant)}"
+            rows.append(row(what, value, _queries(own, graph), source="cached"))
         for variant in ("anchors_only", "sea", "types"):
             column = "unseen MRR" if protocol == "full" else "support MRR"
             change = loss_of(found, graph, column, protocol, variant)

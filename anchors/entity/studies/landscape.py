@@ -17,7 +17,7 @@ from anchors.companion.errors import InputError
 from anchors.companion.paths import ROOT, relative
 from anchors.companion.published import paper
 from anchors.companion.results import Row, Shown, Verdict
-from anchors.companion.stats import known_interval
+from anchors.companion.stats import mean_interval
 from anchors.entity import loaders
 from anchors.entity.settings import SHORT
 
@@ -25,8 +25,9 @@ METRICS = ("MRR", "H@1", "H@3", "H@10")
 DATASETS = ("WN18RR", "FB15k-237", "Wikidata5M-trans", "Wikidata5M-ind")
 MAIN = DATASETS[:2]
 COLUMNS = ("model", "kind", "dataset", *METRICS, "confidence", "source")
-OURS = ("graph", "variant", "seed", *METRICS, "split")
-RUN = "entity/link_prediction"
+OURS = ("graph", "dataset", "variant", "seed", *METRICS)
+RUN, GRAPHS = "entity/{}_results", ("wn18rr", "fb15k-237")
+SHOWN = ("simkgc_ib", "random_only", "anchors_only", "sea")  # of our variants
 SEA = "SEA-KGC"
 SEEN = ("published", "secondary")  # the other values are recalled
 METHODS = {
@@ -162,7 +163,7 @@ def summarise(table: pd.DataFrame, runs: pd.DataFrame) -> tuple[list[Row], Verdi
 def _our_rows(runs: pd.DataFrame) -> list[Row]:
     rows = []
     for (dataset, variant), group in runs[runs.dataset.isin(MAIN)].groupby(["dataset", "variant"], sort=False):
-        low, high = known_interval(group.MRR.to_numpy(float))[1:3]
+        low, high = mean_interval(group.MRR.to_numpy(float))[1:3]
         name = f"ours, small model, {dataset}: {SHORT.get(variant, variant)}: MRR"
         rows.append(Row(name, float(group.MRR.mean()), low, high, seeds=len(group), unit="%", source="recorded"))
     return rows
@@ -181,23 +182,14 @@ def _verdict(found: pd.DataFrame) -> Verdict:
 
 
 def ours() -> pd.DataFrame:
-    """Return our recorded runs on test, metrics in percent, with the name of the data set; empty without a record.
-
-    The record ``entity/link_prediction`` has the columns graph, variant, seed, MRR, H@1, H@3, H@10 (shares) and split.
-
-    Raises
-    ------
-    InputError
-        The record lacks one of these columns.
-    """
-    if RUN not in recorded.names():
-        return pd.DataFrame(columns=[*OURS, "dataset"])
-    log = recorded.load(RUN)[0]
-    if lacking := [name for name in OURS if name not in log]:
-        raise InputError(f"data/runs/{RUN}.csv", f"no column {lacking[0]!r}", ", ".join(OURS), "Run make runs.")
-    log = log.loc[log.split == "test", list(OURS)].reset_index(drop=True)
+    """Return our recorded runs on test with metrics in percent; empty where there is none (columns :data:`OURS`)."""
+    logs = [recorded.load(RUN.format(graph))[0] for graph in GRAPHS if RUN.format(graph) in recorded.names()]
+    if not logs:
+        return pd.DataFrame(columns=list(OURS))
+    log = pd.concat(logs, ignore_index=True)
+    log = log[log.variant.isin(SHOWN)]
     log[list(METRICS)] *= 100
-    return log.assign(dataset=[loaders.title(graph) for graph in log.graph])
+    return log.assign(dataset=[loaders.title(graph) for graph in log.graph])[list(OURS)]
 
 
 def own_rows(path: str) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from itertools import product
 
-import numpy as np
 import pandas as pd
 
 from anchors.companion import recorded
@@ -24,25 +23,12 @@ def sweep() -> pd.DataFrame:
 
 def live(graphs: list[str], counts: list[int], profile: str, seed: int) -> pd.DataFrame:
     """Return one row per small graph, number of random negatives and seed; more than there are entities means all."""
-    graphs = common.split(graphs, profile)[0]
-    kinds = [
-        (graph, min(count, loaders.load(graph).size), s)
-        for graph, count, s in product(graphs, counts, common.seeds_of(seed, profile))
+    pairs = product(common.split(graphs, profile)[0], counts)
+    parts = [
+        common.live([graph], ["simkgc_ib"], profile, seed, random=count).assign(random=count)
+        for graph, count in dict.fromkeys((graph, min(count, loaders.load(graph).size)) for graph, count in pairs)
     ]
-    kinds = list(dict.fromkeys(kinds))
-    jobs = [trials.job(graph, "simkgc_ib", s, profile, random=count) for graph, count, s in kinds]
-    rows = [
-        {
-            "graph": graph,
-            "random": count,
-            "seed": s,
-            **rank.metrics(np.array(one["ranks"])),
-            "n": len(one["ranks"]),
-            "seconds": one["seconds"],
-        }
-        for (graph, count, s), one in zip(kinds, trials.run(jobs, "random negatives"), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["graph", "random", "seed", "MRR", "seconds"] if not rows else None)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["graph", "random", "MRR"])
 
 
 def by_popularity(graph: str = GRAPH) -> pd.DataFrame:
@@ -93,7 +79,7 @@ def summarise(found: pd.DataFrame, small: pd.DataFrame, popular: pd.DataFrame) -
                         _bucket(group), int(group.n.iloc[0]), source="recorded"))  # fmt: skip
     for (graph, count), group in small.groupby(["graph", "random"], sort=False):
         quantity = f"{loaders.title(graph)}: MRR, {count} random negatives"
-        rows.append(row(quantity, mean_interval(group.MRR.to_numpy()), int(group.n.iloc[0]), source="cached"))
+        rows.append(row(quantity, mean_interval(group.MRR.to_numpy()), common.queries(group, graph), source="cached"))
     return rows, verdict(found, popular)
 
 

@@ -5,11 +5,11 @@ import pandas as pd
 
 from anchors.companion.cache import cached
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval, in_words
+from anchors.companion.stats import Interval, in_words, mean_interval
 from anchors.entity import anchors, loaders, rank
 from anchors.entity.graph import CLASSES
 from anchors.entity.studies import common
-from anchors.entity.studies.common import judged, over_seeds
+from anchors.entity.studies.common import judged
 
 FEWEST = 200  # queries of a relation or group that is shown
 EDGES = (1, 5, 20, 100, 500)
@@ -57,25 +57,15 @@ def groups_of(graph: str) -> dict[str, tuple[np.ndarray, list[str]]]:
 def hops_apart(graph: str) -> list[int]:
     """Return for each directed test query the group of :data:`HOPS` its head and tail are apart in training."""
     found = loaders.load(graph)
-    heads, tails = found.splits["test"][:, 0], found.splits["test"][:, 2]
-    sources, place = np.unique(heads, return_inverse=True)
-    hops = np.concatenate([
-        anchors.distances(found.neighbours, sources[at : at + 500], 3)[0] for at in range(0, len(sources), 500)
-    ])[place, tails]  # fmt: skip
-    one = np.clip(hops.astype(int), 1, 4) - 1
+    heads, _, tails = found.splits["test"].T
+    one = np.clip(anchors.apart(found.neighbours, heads, tails, 3).astype(int), 1, 4) - 1
     return np.concatenate([one, one]).tolist()
 
 
 def averaged(found: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over seeds of each graph, kind and group."""
-    return (
-        found.groupby(["graph", "kind", "group"], sort=False).mean(numeric_only=True).drop(columns="seed").reset_index()
-    )
-
-
-def group_gain(group: pd.DataFrame, variant: str) -> Interval:
-    """Return a variant's gain in MRR in one group, over seeds, with its interval (three seeds or more)."""
-    return over_seeds(group[variant].to_numpy())
+    means = found.groupby(["graph", "kind", "group"], sort=False).mean(numeric_only=True)
+    return means.drop(columns="seed").reset_index()
 
 
 def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
@@ -84,7 +74,7 @@ def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
     for (graph, kind, name), group in found.groupby(["graph", "kind", "group"], sort=False):
         if kind == "relation":
             continue
-        gain = group_gain(group, "anchors_only")
+        gain = mean_interval(group.anchors_only.to_numpy())
         helped[graph, kind, name] = gain
         what = f"{loaders.title(graph)}, {kind} {name}: MRR gain of anchors over text"
         rows.append(row(what, gain, int(group.n.iloc[0]), source=_source(graph)))
