@@ -6,6 +6,7 @@ continues; several processes share the work when the same command is started twi
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,14 @@ LEFT_OUT = {"wn18rr": ("anchors_alone", "simkgc")}
 SWEEP = {"steps": 300, "evaluate_every": 0}  # of the sweeps: a third of the steps of the main runs
 RANDOMS = (0, 512, 2048)  # random negatives a batch
 BATCHES = (1024,)  # the control: larger batches without any
+COUNTS = (64, 250, 500, 1000, 2000)  # anchors, by degree
+STRATEGIES = ("mix", "random", "kmeans")  # how else 500 of them are chosen
+LONGER = {"steps": 4000, "evaluate_every": 500}  # four times the main runs: is it the steps that are missing?
+TOP_LAYER = {  # anchors as tokens inside the language model, its top layer trained; as many steps as an hour allows
+    "top": 1, "max_tokens": 24, "batch": 256, "steps": 300, "rate": 3e-4, "warmup": 30, "evaluate_every": 50,
+    "dtype": "bfloat16",
+}  # fmt: skip
+BRIEFLY = {"fb15k-237": {"epochs": 2}, "wn18rr": {"epochs": 15, "penalty": 5e-2}}  # lookup models, by validation MRR
 
 
 def record_main(graph: str) -> None:
@@ -30,18 +39,22 @@ def record_main(graph: str) -> None:
     kinds = [{"variant": variant, "seed": seed} for seed in SEEDS for variant in MAIN if variant not in left_out]
     found, origin = _trials(graph, kinds)
     ranks = {f"{kind['variant']} {kind['seed']}": one["ranks"] for kind, one in zip(kinds, found, strict=True)}
-    curves = [kind | _point(*point) for kind, one in zip(kinds, found, strict=True) for point in one["curve"]]
     losses = [kind | {"step": at, "loss": loss} for kind, one in zip(kinds, found, strict=True)
               for at, loss in enumerate(one["losses"], 1)]  # fmt: skip
     facts = {"seeds": list(SEEDS), "split": "test"}
     _save(f"{graph}_results", _rows(graph, kinds, found), origin, graph, **facts)
     _save(f"{graph}_ranks", ranks, origin, graph, **facts, order="test queries forwards, then backwards")
-    _save(f"{graph}_curves", curves, origin, graph, seeds=list(SEEDS), split="validation")
+    _save(f"{graph}_curves", _curves(kinds, found), origin, graph, seeds=list(SEEDS), split="validation")
     _save(f"{graph}_losses", losses, origin, graph, seeds=list(SEEDS), split="train")
 
 
-def _point(step: int, mrr: float, seconds: float) -> dict[str, float]:
-    return {"step": step, "MRR": mrr, "seconds": seconds}
+def _curves(kinds: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the validation curve of every trial: one row per point."""
+    return [
+        kind | dict(zip(("step", "MRR", "seconds"), point, strict=True))
+        for kind, one in zip(kinds, found, strict=True)
+        for point in one["curve"]
+    ]
 
 
 def record_random_negatives() -> None:
@@ -56,29 +69,75 @@ def record_random_negatives() -> None:
     _save("random_negatives", _rows("fb15k-237", kinds, found), origin, seeds=list(SEEDS), split="test")
 
 
+def record_anchor_counts() -> None:
+    """Sweep the number of anchors and how they are chosen, on both large graphs, beside text alone."""
+    kinds = [{"variant": "simkgc_ib", "anchors": 0, "strategy": "none"}]
+    kinds += [{"variant": "anchors_only", "anchors": count, "strategy": "degree"} for count in COUNTS]
+    kinds += [{"variant": "anchors_only", "anchors": 500, "strategy": strategy} for strategy in STRATEGIES]
+    kinds = [kind | {"seed": seed} for seed in SEEDS for kind in kinds]
+    rows, origin = [], {}
+    for graph in trials.LARGE:
+        runs = [{k: v for k, v in kind.items() if kind["anchors"] or k in ("variant", "seed")} for kind in kinds]
+        found, origin = _trials(graph, runs, **SWEEP)
+        rows += _rows(graph, kinds, found)
+    _save("anchor_counts", rows, origin, seeds=list(SEEDS), split="test")
+
+
+def record_longer() -> None:
+    """Train four times as long on WN18RR, one seed: text with random negatives, and SEA."""
+    _record_curves("wn18rr", "longer", ("random_only", "sea"), LONGER)
+
+
+def record_top_layer() -> None:
+    """Train text, and anchors as tokens inside the language model's top layer, on FB15k-237, one seed."""
+    _record_curves("fb15k-237", "top_layer", ("simkgc_ib", "anchors_only"), TOP_LAYER)
+
+
+def _record_curves(graph: str, run: str, variants: tuple[str, ...], changes: dict[str, Any]) -> None:
+    kinds = [{"variant": variant, "seed": 0} for variant in variants]
+    found, origin = _trials(graph, kinds, **changes)
+    _save(f"{run}_results", _rows(graph, kinds, found), origin, run, seeds=[0], split="test", settings=changes)
+    curves = [{"graph": graph} | point for point in _curves(kinds, found)]
+    _save(f"{run}_curves", curves, origin, run, seeds=[0], split="validation", settings=changes)
+
+
 def record_lookups() -> None:
-    """Train the lookup models on the small graphs, five seeds each.
-
-    On the large graphs they take up to eight minutes a run (``baselines.defaults``) and are not recorded.
-    """
-    import numpy as np
-
+    """Train the lookup models on the small graphs, five seeds each."""
     jobs = [
         {"graph": graph, "model": model, "seed": seed}
         for graph in trials.SMALL for model in baselines.MODELS for seed in range(5)
     ]  # fmt: skip
-    origin = provenance.record(["anchors.entity.baselines"], loaders.fingerprints(trials.SMALL))
-    salt = "".join(loaders.fingerprints(trials.SMALL).values())
+    _record_lookups("lookups", trials.SMALL, jobs)
+
+
+def record_large_lookups() -> None:
+    """Train DistMult and ComplEx on the large graphs, three seeds each, for two to four minutes a run."""
+    jobs = [
+        {"graph": graph, "model": model, "seed": seed, "changes": BRIEFLY[graph]}
+        for seed in SEEDS for graph in trials.LARGE for model in ("ComplEx", "DistMult")
+    ]  # fmt: skip
+    _record_lookups("large_lookups", trials.LARGE, jobs)
+
+
+def _record_lookups(run: str, graphs: tuple[str, ...], jobs: list[dict[str, Any]]) -> None:
+    import numpy as np
+
+    origin = provenance.record(["anchors.entity.baselines"], loaders.fingerprints(graphs))
+    salt = "".join(loaders.fingerprints(graphs).values())
     found = cached_grid(lookup, jobs, "lookup models", salt)
-    rows = [job | rank.metrics(np.array(one["ranks"])) | {"seconds": one["seconds"], "parameters": one["parameters"]}
+    rows = [{name: job[name] for name in ("graph", "model", "seed")} | {"n": len(one["ranks"])}
+            | rank.metrics(np.array(one["ranks"])) | {name: one[name] for name in ("seconds", "parameters")}
             for job, one in zip(jobs, found, strict=True)]  # fmt: skip
-    _save("lookups", rows, origin, seeds=list(range(5)), split="test")
+    _save(run, rows, origin, seeds=sorted({job["seed"] for job in jobs}), split="test")
 
 
-def lookup(graph: str, model: str, seed: int) -> dict[str, Any]:
-    """Train a lookup model; return its realistic ranks of the directed test queries, seconds and parameters."""
-    begun = time.perf_counter()
-    trained = baselines.train(loaders.load(graph), model, seed=seed)
+def lookup(graph: str, model: str, seed: int, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Train a lookup model; return its realistic ranks of the directed test queries, seconds and parameters.
+
+    ``changes`` replaces some of the default settings.
+    """
+    begun, found = time.perf_counter(), loaders.load(graph)
+    trained = baselines.train(found, model, replace(baselines.defaults(found, model), **changes or {}), seed)
     seconds = time.perf_counter() - begun
     size = sum(p.numel() for p in trained.model.parameters())
     return {"ranks": trained.ranks("test").realistic.tolist(), "seconds": seconds, "parameters": size}
@@ -117,7 +176,11 @@ def _save(name: str, rows: Any, origin: dict, run: str = "", **facts: Any) -> No
 RUNS: dict[str, Callable[[], None]] = {
     **{graph: partial(record_main, graph) for graph in trials.LARGE},
     "random_negatives": record_random_negatives,
+    "anchor_counts": record_anchor_counts,
+    "longer": record_longer,
+    "top_layer": record_top_layer,
     "lookups": record_lookups,
+    "large_lookups": record_large_lookups,
 }
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import replace
+from functools import cache
 
 from anchors.companion.codehash import digest
 from anchors.companion.files import atomic_write
@@ -24,10 +25,9 @@ def read(graph: Graph | str, settings: Settings) -> Inputs:
     Raises as :func:`loaders.load` and :func:`encoder.plm`.
     """
     graph = loaders.load(graph) if isinstance(graph, str) else graph
-    model = plm(settings)
-    weights, words = embed.identity(settings.plm), model.tokenizer.get_vocab()
-    key = digest(graph.texts, graph.directed_texts, weights, words, *reading(settings))
+    key = digest(graph.texts, graph.directed_texts, _identity(settings.plm), *reading(settings))
     if key not in _recent:
+        model = plm(settings)
         parts = [
             _texts(model, texts, settings.max_tokens, f"{key[:24]}-{name}", f"texts of {graph.name}")
             for name, texts in (("entities", graph.texts), ("relations", graph.directed_texts))
@@ -37,6 +37,12 @@ def read(graph: Graph | str, settings: Settings) -> Inputs:
             _recent.popitem(last=False)
     found = _recent[key]
     return replace(found, graph=graph)
+
+
+@cache
+def _identity(name: str) -> str:
+    """Return what stands for a language model's weights and vocabulary."""
+    return digest(embed.identity(name), embed.load(name)[0].get_vocab())
 
 
 def _texts(model, texts: tuple[str, ...], max_tokens: int, name: str, label: str) -> Texts:
