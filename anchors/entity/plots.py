@@ -51,9 +51,10 @@ def link_prediction(found: pd.DataFrame):
 
 
 def anchor_ablation(changes: pd.DataFrame, curves: pd.DataFrame):
-    """Differences in MRR with 95 % intervals, one panel per graph, over validation curves of the large graphs."""
-    graphs = list(changes.graph.unique())
-    figure, axes = subplots(2, max(3, len(graphs)), width=DOUBLE, height=5.2, squeeze=False, height_ratios=[1, 1.05])
+    """Differences in MRR with 95 % intervals, one panel per graph, over validation curves of recorded runs."""
+    graphs, panels = list(changes.graph.unique()), list(curves.panel.unique())
+    columns = max(3, len(graphs), len(panels))
+    figure, axes = subplots(2, columns, width=DOUBLE, height=5.4, squeeze=False, height_ratios=[1, 1.05])
     for ax, graph in zip(axes[0], graphs, strict=False):
         own = changes[changes.graph == graph]
         dots(ax, list(own.contrast), list(own[["mean", "low", "high", "n"]].itertuples(index=False)),
@@ -63,26 +64,29 @@ def anchor_ablation(changes: pd.DataFrame, curves: pd.DataFrame):
         ax.locator_params(axis="x", nbins=2)
     for ax in axes[0][1:]:
         ax.set_yticklabels([])
-    for ax in axes.ravel()[len(graphs) : axes.shape[1]]:
+    for ax, panel in zip(axes[1], panels, strict=False):
+        _curves(ax, curves[curves.panel == panel], panel)
+    for ax in (*axes[0][len(graphs) :], *axes[1][len(panels) :]):
         ax.set_axis_off()
-    _curves(axes[1], curves)
+    if panels:
+        axes[1, 0].set_ylabel("validation MRR")
+        handles = {label: line for ax in axes[1] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
     return figure
 
 
-def _curves(axes: Any, curves: pd.DataFrame) -> None:
-    parts = [(graph, curves[curves.graph == graph]) for graph in curves.graph.unique()]
-    for ax, (what, own) in zip(axes, parts, strict=False):
-        for variant in (one for one in ORDER if (own.variant == one).any()):
-            line = own[own.variant == variant].groupby("step").MRR.agg(["mean", "min", "max"])
-            ax.plot(line.index, line["mean"], marker=".", color=COLOURS[variant], label=name(variant))
+def _curves(ax: Any, found: pd.DataFrame, title: str) -> None:
+    """Draw validation curves, mean and range over seeds; dashed where the top layer is trained."""
+    for top, variant in ((top, one) for top in (False, True) for one in ORDER):
+        own = found[(found.variant == variant) & (found.top == top)]
+        if len(own):
+            line = own.groupby("step").MRR.agg(["mean", "min", "max"])
+            style, words = ("--", ", top layer") if top else ("-", "")
+            ax.plot(line.index, line["mean"], style, marker=".", color=COLOURS[variant], label=name(variant) + words)
             ax.fill_between(line.index, line["min"], line["max"], color=COLOURS[variant], alpha=0.18, linewidth=0)
-        ax.set(title=loaders.title(what), xlabel="training steps")
-    axes[0].set_ylabel("validation MRR")
-    for ax in axes[len(parts) :]:
-        ax.set_axis_off()
-    if parts:
-        handles, labels = max((ax.get_legend_handles_labels() for ax in axes), key=lambda found: len(found[0]))
-        axes[len(parts) if len(axes) > len(parts) else 0].legend(handles, labels, loc="upper left", frameon=False)
+    ax.set(xlabel="training steps", xlim=(0, None))
+    ax.set_title(title.replace(", ", ",\n"), fontsize=7.5)
+    ax.locator_params(axis="x", nbins=3)
 
 
 def random_negatives(sweep: pd.DataFrame, popular: pd.DataFrame, small: pd.DataFrame):
@@ -120,6 +124,30 @@ def _popular(ax: Any, popular: pd.DataFrame) -> None:
     dots(ax, list(gain.index), found, [PALETTE[1]] * len(found))
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set(title="By popularity of the answer", xlabel="gain in MRR", ylabel="training triples of the answer")
+
+
+def anchor_count(means: pd.DataFrame):
+    """Gain in MRR over text by number of anchors, and against anchors at one hop, with 95 % intervals over seeds."""
+    figure, (left, right) = subplots(1, 2, width=DOUBLE, height=2.9, sharey=True)
+    marks = dict(zip(dict.fromkeys(means.strategy), "o^sD", strict=False))
+    for graph, own in means.groupby("graph", sort=False):
+        colour = BY_GRAPH.get(graph, MUTED)
+        for ax, what in ((left, "anchors"), (right, "anchors at 1 hop")):
+            for strategy, some in own.groupby("strategy", sort=False):
+                line = "-" if strategy == "degree" and ax is left else "none"
+                whiskers = (some["mean"] - some.low, some.high - some["mean"])
+                ax.errorbar(some[what], some["mean"], whiskers, marker=marks[strategy], linestyle=line, color=colour)
+        left.plot([], [], color=colour, label=loaders.title(graph))
+    for strategy, mark in marks.items():
+        right.plot([], [], mark, color=MUTED, label=strategy)
+    for ax in (left, right):
+        ax.axhline(0, color=INK, linewidth=0.8)
+        ax.set_xscale("log")
+    left.set(xlabel="anchors", ylabel="gain in MRR over text")
+    right.set(xlabel="anchors at one hop, mean over entities")
+    left.legend()
+    right.legend(title="chosen by")
+    return figure
 
 
 def coverage(found: pd.DataFrame, apart: pd.DataFrame):

@@ -10,6 +10,7 @@ from anchors.entity import anchors, linking, loaders, plots, rank, store, trials
 from anchors.entity.settings import Settings
 from anchors.entity.studies import (
     anchor_ablation,
+    anchor_count,
     asking,
     common,
     coverage,
@@ -78,6 +79,44 @@ def test_the_equal_cost_control_encodes_as_many_sequences():
     found = pd.DataFrame([{"batch": b, "random": r, "MRR": m, "seed": seed} for b, r, m in rows for seed in range(3)])
     assert random_negatives.equal_cost(found) == (1024, 1024)
     assert random_negatives.against_batch(found).mean == pytest.approx(0.05)
+
+
+def sweep(slope):
+    """Return a made-up sweep of two graphs in which the gain rises by ``slope`` per anchor at one hop."""
+    rows = []
+    for graph in trials.LARGE:
+        for seed in range(3):
+            rows += [
+                {"graph": graph, "anchors": count, "strategy": "degree", "seed": seed, "n": 10,
+                 "MRR": 0.3, "covered": 0.5, "anchors at 1 hop": count / 100, "gain": slope * count / 100 + seed / 1000}
+                for count in (100, 200, 300)
+            ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("slope", "kind", "rho"), [(0.01, "holds", "+1.00"), (-0.01, "does not hold", "-1.00")])
+def test_coverage_predicts_the_gain_where_both_rise(slope, kind, rho):
+    means = anchor_count.settings(sweep(slope))
+    assert len(means) == 6
+    assert means["mean"].iloc[0] == pytest.approx(slope + 0.001)
+    assert means.high.iloc[0] - means.low.iloc[0] == pytest.approx(2 * 4.3027 * 0.001 / 3**0.5, rel=1e-4)
+    found = anchor_count.verdict(means)
+    assert found.kind == kind
+    assert f"{rho} within FB15k-237 (3 settings)" in found.text
+
+
+def test_the_recorded_sweep_is_paired_and_its_coverage_repeats():
+    found = anchor_count.compute(["wn18rr", "fb15k-237"])
+    log = recorded.load(anchor_count.RUN)[0]
+    text = log[(log.graph == "wn18rr") & (log.anchors == 0) & (log.seed == 1)].MRR.item()
+    own = found[(found.graph == "wn18rr") & (found.seed == 1)]
+    np.testing.assert_allclose(own.gain, own.MRR - text)
+    again = anchor_count.repeated(found)
+    assert len(again) == sum(7 for graph in trials.LARGE if common.here(graph))
+    np.testing.assert_allclose(again.live, again.log, rtol=1e-4)
+    assert len(plots.anchor_count(anchor_count.settings(found)).axes) == 2
+    with pytest.raises(InputError, match="umls"):
+        anchor_count.compute(["umls"])
 
 
 def test_the_cheap_graphs_give_rows_and_a_verdict(tmp_path):
@@ -181,6 +220,18 @@ def test_inverse_relations_can_be_asked(asked):
 def test_the_question_is_checked_before_anything_is_trained():
     with pytest.raises(InputError, match="head"):
         asking.answers("umls", "no such thing", "causes", "laptop", 0)
+
+
+def test_runs_inside_the_top_layer_and_longer_ones_are_shown():
+    graphs = ["wn18rr", "fb15k-237"]
+    inside = anchor_ablation.top_layer(graphs)
+    assert set(inside.graph) == set(graphs)
+    assert set(inside.groupby(["graph", "variant"]).seed.nunique()) == {3}
+    assert set(anchor_ablation.longer(graphs).graph) == {"wn18rr"}
+    assert len(anchor_ablation.longer(["umls"])) == len(anchor_ablation.curves(["umls"])) == 0
+    shown = anchor_ablation.curves(graphs)
+    assert shown.panel.nunique() == 5
+    assert shown[shown.panel.str.contains("top layer")].top.all()
 
 
 def test_every_recorded_run_of_the_wing_is_whole():

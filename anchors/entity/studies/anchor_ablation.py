@@ -1,5 +1,6 @@
 """What anchors add to text, with controls: another entity's anchors, as many parameters without structure, no text."""
 
+from dataclasses import replace
 from itertools import product
 
 import pandas as pd
@@ -16,6 +17,9 @@ CONTRASTS = (
     ("anchors_only", "simkgc_ib"), ("permuted", "simkgc_ib"), ("extra", "simkgc_ib"), ("anchors_only", "permuted"),
     ("anchors_only", "extra"), ("sea", "random_only"),
 )  # fmt: skip
+FURTHER = {  # recorded curves beside those of the main runs, and what they are
+    "top_layer_curves": "anchors inside the top layer", "longer_curves": "longer",
+}  # fmt: skip
 BRIEF = {
     "simkgc_ib": "text", "anchors_only": "anchors", "permuted": "permuted", "extra": "extra", "sea": "SEA",
     "random_only": "random neg.",
@@ -28,10 +32,30 @@ def compute(graphs: list[str], profile: str, seed: int) -> pd.DataFrame:
 
 
 def curves(graphs: list[str]) -> pd.DataFrame:
-    """Return the recorded validation curves of the large graphs: graph, variant, seed, step, MRR, seconds."""
-    stored = [graph for graph in graphs if graph in trials.LARGE]
-    parts = [recorded.load(f"entity/{graph}_curves")[0].assign(graph=graph) for graph in stored]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["graph", "variant", "step", "MRR"])
+    """Return the recorded validation curves on ``graphs``: panel, graph, variant, seed, step, MRR, seconds, ``top``.
+
+    A panel is a graph's main runs or one of the further ones (:data:`FURTHER`); ``top`` says whether anchors are tokens
+    inside the language model's top layer.
+    """
+    parts = []
+    for run, what in {**{f"{graph}_curves": "" for graph in trials.LARGE}, **FURTHER}.items():
+        log = recorded.load(f"entity/{run}")[0].assign(top=run.startswith("top"))
+        log["graph"] = log.get("graph", run.removesuffix("_curves"))
+        log["panel"] = [", ".join(filter(None, (loaders.title(graph), what))) for graph in log.graph]
+        parts.append(log[log.graph.isin(graphs)])
+    return pd.concat(parts, ignore_index=True)
+
+
+def top_layer(graphs: list[str]) -> pd.DataFrame:
+    """Return the recorded runs with anchors inside the top layer: graph, variant, seed, MRR and others, queries n."""
+    log = recorded.load("entity/top_layer_results")[0]
+    return log[log.graph.isin(graphs)]
+
+
+def longer(graphs: list[str]) -> pd.DataFrame:
+    """Return the runs of one seed with four times the steps: graph, variant, MRR and others, queries n."""
+    log = recorded.load("entity/longer_results")[0]
+    return log[log.graph.isin(graphs)]
 
 
 def own_variants(found: pd.DataFrame, graph: str) -> list[str]:
@@ -50,7 +74,7 @@ def contrasts(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(found: pd.DataFrame, losses: pd.DataFrame) -> tuple[list[Row], Verdict]:
-    """Return MRR of every variant, all contrasts, reading without anchors, and the verdict."""
+    """Return MRR of every variant, all contrasts, reading without anchors, runs of one seed, and the verdict."""
     rows: list[Row] = []
     for graph in found.graph.unique():
         n, title, source = queries(found, graph), loaders.title(graph), found[found.graph == graph].source.iloc[0]
@@ -60,9 +84,35 @@ def summarise(found: pd.DataFrame, losses: pd.DataFrame) -> tuple[list[Row], Ver
         for a, b in CONTRASTS:
             rows.append(row(f"{title}: MRR, {name(a)} − {name(b)}", gain(found, graph, a, b), n, source=source))
         rows.append(row(f"{title}: MRR, SEA read without anchors − text", _off(found, graph), n, source=source))
+    rows += _further(list(found.graph.unique()))
     if len(losses):
         rows.append(Row("largest |live − recorded| loss of the first steps", common.gap(losses), n=len(losses)))
-    return rows, common.checked(losses, verdict(found))
+    judgement = verdict(found)
+    return rows, common.checked(losses, replace(judgement, text=judgement.text + _inside(list(found.graph.unique()))))
+
+
+def _further(graphs: list[str]) -> list[Row]:
+    """Return what the top layer makes of anchors, and what longer training gives."""
+    rows, inside = [], top_layer(graphs)
+    for graph in inside.graph.unique():
+        n, title = int(inside[inside.graph == graph].n.iloc[0]), loaders.title(graph)
+        for variant in ("simkgc_ib", "anchors_only"):
+            value = mean_interval(values(inside, graph, variant))
+            rows.append(row(f"{title}: MRR, {name(variant)}, inside the top layer", value, n, source="recorded"))
+        change = gain(inside, graph, "anchors_only", "simkgc_ib")
+        rows.append(row(f"{title}: MRR, anchors − text, inside the top layer", change, n, source="recorded"))
+    for one in longer(graphs).itertuples():
+        what = f"{loaders.title(one.graph)}: MRR, {name(one.variant)}, four times the steps, one seed"
+        rows.append(Row(what, one.MRR, n=one.n, seeds=1, source="recorded"))
+    return rows
+
+
+def _inside(graphs: list[str]) -> str:
+    """Return a sentence on the gain of anchors inside the top layer of the language model, recorded on large graphs."""
+    inside = top_layer(graphs)
+    gains = {graph: gain(inside, graph, "anchors_only", "simkgc_ib") for graph in inside.graph.unique()}
+    words = ", ".join(f"{loaders.title(graph)} {in_words(one, '+.3f')}" for graph, one in gains.items())
+    return f" As tokens inside the top layer anchors change MRR by: {words}." if words else ""
 
 
 def _off(found: pd.DataFrame, graph: str) -> Interval:

@@ -10,7 +10,7 @@ from anchors.entity import loaders
 from anchors.entity.studies import common
 from anchors.entity.studies.common import CORE, LARGER, gain, judged, name, queries, values
 
-RUN = "entity/lookups"
+RUNS = ("entity/lookups", "entity/large_lookups")
 METRICS = ("MRR", "H@1", "H@3", "H@10")
 TARGETS = {"fb15k-237": 0.30, "wn18rr": 0.45}  # MRR that a frozen MiniLM should reach with anchors: ours, no paper's
 
@@ -23,7 +23,7 @@ def compute(graphs: list[str], profile: str, seed: int) -> pd.DataFrame:
 
 def lookups(graphs: list[str]) -> pd.DataFrame:
     """Return the recorded lookup models on ``graphs``."""
-    log = recorded.load(RUN)[0]
+    log = pd.concat([recorded.load(run)[0] for run in RUNS], ignore_index=True)
     own = log[log.graph.isin(graphs)].rename(columns={"model": "variant"})
     return own.assign(kind="lookup", source="recorded", reranked=np.nan, off=np.nan, ranks=None)
 

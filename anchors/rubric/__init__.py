@@ -1,0 +1,1 @@
+"""Reinforcement Learning with Rubric Anchors (Rubicon): rubrics, checks and judges, aggregation, defence, training."""

@@ -1,0 +1,126 @@
+"""Tables in, figures out: one function per notebook of the rubric wing."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anchors.companion.stats import mean_interval
+from anchors.companion.style import DOUBLE, INK, MUTED, PALETTE, subplots
+from anchors.rubric.studies import tables
+
+FAMILIES = {"instruction": PALETTE[0], "creative": PALETTE[1]}
+
+
+def printed(found: pd.DataFrame, groups: dict[str, tuple[str, ...]]):
+    """A table of the paper as dots, a panel for each group of models that share their benchmarks; means recomputed."""
+    counts = [len(tables.cells(found, models[0])) + 1 for models in groups.values()]
+    figure, axes = subplots(1, len(groups), width=DOUBLE, height=0.9 + 0.27 * max(counts), squeeze=False)
+    for ax, (title, models) in zip(axes[0], groups.items(), strict=True):
+        own = {model: tables.cells(found, model) for model in models}
+        names = [*next(iter(own.values())).index, "mean of these"]
+        at = np.arange(len(names))[::-1]
+        table = {model: [*values, values.mean()] for model, values in own.items()}
+        low, high = np.min(list(table.values()), 0), np.max(list(table.values()), 0)
+        ax.hlines(at, low, high, color=MUTED, linewidth=1)
+        for (model, values), colour, mark in zip(table.items(), (MUTED, PALETTE[0], PALETTE[1]), "so^", strict=False):
+            ax.plot(values, at, mark, color=colour, label=model.split(", ")[-1])
+        average = found[(found.model == models[-1]) & found.benchmark.str.startswith("average")]
+        as_printed = [
+            found[(found.model == m) & found.benchmark.str.startswith("average")].value.item() for m in models
+        ]
+        ax.plot(as_printed, [at[-1]] * len(models), "|", color=INK, markersize=11, label="mean as printed")
+        assert len(average) == 1
+        ax.set_yticks(at, names)
+        ax.axhline(0.5, color=MUTED, linewidth=0.6, linestyle=":")
+        ax.grid(axis="y", visible=False)
+        ax.set(title=title, xlabel="points")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def seesaw(figure2: pd.DataFrame, found: pd.DataFrame):
+    """The paper's changes by benchmark (left), and those of our arms on held-out prompts, 95 % intervals over seeds."""
+    figure, (left, middle, right) = subplots(1, 3, width=DOUBLE, height=3.6, width_ratios=[1.3, 1.1, 1.1])
+    at = np.arange(len(figure2))[::-1]
+    left.hlines(at, figure2[["instruction", "creative"]].min(axis=1), figure2[["instruction", "creative"]].max(axis=1),
+                color=MUTED, linewidth=0.8)  # fmt: skip
+    for family, mark in (("instruction", "o"), ("creative", "s")):
+        left.plot(figure2[family], at, mark, color=FAMILIES[family], markersize=4, label=f"{family} rubrics only")
+    left.set_yticks(at, figure2.benchmark)
+    left.set(title="Rubicon, figure 2", xlabel="change over the base, points")
+    arms = list(dict.fromkeys(found.arm))
+    for ax, family in ((middle, "instruction"), (right, "creative")):
+        gains(ax, found, arms, family, [FAMILIES[family]] * len(arms))
+        ax.set(title=f"Writer: {family}", xlabel="change of the gold score")
+    right.set_yticklabels([])
+    for ax in (left, middle, right):
+        ax.axvline(0, color=INK, linewidth=0.8)
+        ax.grid(axis="y", visible=False)
+    left.legend(loc="lower right", fontsize=6.5)
+    return figure
+
+
+def gains(ax: Any, found: pd.DataFrame, arms: list[str], column: str, colours: list[str]) -> None:
+    """Draw the mean change of a column over the base for each arm, the first on top, with 95 % intervals over seeds."""
+    at = np.arange(len(arms))[::-1]
+    for y, arm, colour in zip(at, arms, colours, strict=True):
+        one = mean_interval(found[found.arm == arm][column].to_numpy())
+        if np.isfinite(one.low):
+            ax.plot([one.low, one.high], [y, y], color=colour, linewidth=1.4)
+        ax.plot(one.mean, y, "o", color=colour, markersize=4.5)
+    ax.set_yticks(at, arms)
+    ax.set_ylim(-0.6, len(arms) - 0.4)
+
+
+def defence(curves: pd.DataFrame, arms: dict[str, str], half: int):
+    """Share of praising texts, gold score and reward along training, mean and range over seeds, for each arm."""
+    figure, axes = subplots(1, 3, width=DOUBLE, height=2.9)
+    for ax, column, label in zip(axes, ("hack", "creative", "reward"),
+                                 ("texts that praise, held out", "gold score, held out", "reward in training"),
+                                 strict=True):  # fmt: skip
+        for (arm, words), colour in zip(arms.items(), PALETTE, strict=False):
+            own = curves[(curves.arm == arm) & curves[column].notna()]
+            if len(own):
+                line = own.groupby("step")[column].agg(["mean", "min", "max"])
+                ax.plot(line.index, line["mean"], color=colour, marker="." if column != "reward" else "", label=words)
+                ax.fill_between(line.index, line["min"], line["max"], color=colour, alpha=0.15, linewidth=0)
+        ax.axvline(half, color=MUTED, linewidth=0.8, linestyle=":")
+        ax.set(xlabel="step", ylabel=label)
+    axes[0].set_ylim(-0.02, 1.02)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def changes(found: pd.DataFrame, columns: dict[str, str]):
+    """Changes over the base for each arm, a panel for each column, 95 % intervals over seeds."""
+    arms = list(dict.fromkeys(found.arm))
+    height = 0.9 + 0.27 * len(arms)
+    figure, axes = subplots(1, len(columns), width=DOUBLE, height=height, squeeze=False)
+    for k, (ax, (column, label)) in enumerate(zip(axes[0], columns.items(), strict=True)):
+        gains(ax, found, arms, column, [PALETTE[k % len(PALETTE)]] * len(arms))
+        ax.axvline(0, color=INK, linewidth=0.8)
+        ax.set(xlabel=label)
+        ax.grid(axis="y", visible=False)
+        ax.locator_params(axis="x", nbins=3)
+        if k:
+            ax.set_yticklabels([])
+    return figure
+
+
+def aggregation(curves: pd.DataFrame, chosen: pd.DataFrame, found: pd.DataFrame):
+    """The maps of two steps, the smallest score of what each reward selects, and of what it trains; 95 % intervals."""
+    figure, axes = subplots(1, 4, width=DOUBLE, height=2.6)
+    for ax, (step, own) in zip(axes, curves.groupby("step", sort=False), strict=False):
+        for (parameter, line), colour in zip(own.groupby("parameter"), PALETTE, strict=False):
+            ax.plot(line.x, line.y, color=colour, label=f"{'κ' if step == 'saturation' else 'β'} = {parameter:g}")
+        ax.set(title=step, xlabel="score" if step == "saturation" else "mean", ylabel="after the step")
+        ax.legend(fontsize=6.5)
+    names = list(dict.fromkeys(found.arm))
+    for ax, table, by, title in ((axes[2], chosen, "aggregation", "best of 16"), (axes[3], found, "arm", "trained")):
+        gains(ax, table.rename(columns={by: "arm"}), names, "smallest", [PALETTE[0]] * len(names))
+        ax.set(title=title, xlabel="smallest score")
+        ax.grid(axis="y", visible=False)
+        ax.locator_params(axis="x", nbins=3)
+    axes[3].set_yticklabels([])
+    return figure

@@ -1,0 +1,1 @@
+"""A writer whose gold rubric is known: a program of prompts and texts, and a tiny Llama that learnt it."""
