@@ -52,12 +52,13 @@ def seesaw(figure2: pd.DataFrame, found: pd.DataFrame):
     arms = list(dict.fromkeys(found.arm))
     for ax, family in ((middle, "instruction"), (right, "creative")):
         gains(ax, found, arms, family, [FAMILIES[family]] * len(arms))
-        ax.set(title=f"Writer: {family}", xlabel="change of the gold score")
+        ax.set(title=f"Writer: {family}", xlabel="change of the score")
+        ax.locator_params(axis="x", nbins=4)
     right.set_yticklabels([])
     for ax in (left, middle, right):
         ax.axvline(0, color=INK, linewidth=0.8)
         ax.grid(axis="y", visible=False)
-    left.legend(loc="lower right", fontsize=6.5)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -95,16 +96,19 @@ def defence(curves: pd.DataFrame, arms: dict[str, str], half: int):
 def changes(found: pd.DataFrame, columns: dict[str, str]):
     """Changes over the base for each arm, a panel for each column, 95 % intervals over seeds."""
     arms = list(dict.fromkeys(found.arm))
-    height = 0.9 + 0.27 * len(arms)
-    figure, axes = subplots(1, len(columns), width=DOUBLE, height=height, squeeze=False)
+    figure, axes = subplots(1, len(columns), width=DOUBLE, height=1.1 + 0.27 * len(arms), squeeze=False)
+    many = len(columns) > 4
     for k, (ax, (column, label)) in enumerate(zip(axes[0], columns.items(), strict=True)):
-        gains(ax, found, arms, column, [PALETTE[k % len(PALETTE)]] * len(arms))
+        gains(ax, found, arms, column, [PALETTE[0]] * len(arms))
         ax.axvline(0, color=INK, linewidth=0.8)
-        ax.set(xlabel=label)
+        ax.set_xlabel(label.replace(" ", "\n", 1) if many else label)
         ax.grid(axis="y", visible=False)
-        ax.locator_params(axis="x", nbins=3)
+        ax.locator_params(axis="x", nbins=2 if many else 4)
+        if many:
+            ax.tick_params(axis="x", labelsize=6)
         if k:
             ax.set_yticklabels([])
+    figure.suptitle("change over the base", fontsize=8)
     return figure
 
 
@@ -123,4 +127,22 @@ def aggregation(curves: pd.DataFrame, chosen: pd.DataFrame, found: pd.DataFrame)
         ax.grid(axis="y", visible=False)
         ax.locator_params(axis="x", nbins=3)
     axes[3].set_yticklabels([])
+    return figure
+
+
+def pipeline(boxes: pd.DataFrame):
+    """The boxes of the pipeline with their counts, and arrows in the order of work."""
+    figure, ax = subplots(1, 1, width=DOUBLE, height=2.6)
+    for box in boxes.itertuples():
+        ax.text(box.column, box.row, box.text, ha="center", va="center", fontsize=7.5, linespacing=1.5,
+                bbox={"boxstyle": "round,pad=0.6", "facecolor": "white", "edgecolor": PALETTE[0]})  # fmt: skip
+        for number in box.after:
+            other = boxes.iloc[number]
+            same = other.row == box.row
+            start = (other.column + 0.34, other.row) if same else (other.column, other.row - 0.33)
+            end = (box.column - 0.34, box.row) if same else (box.column, box.row + 0.33)
+            arrow = {"arrowstyle": "->", "color": MUTED, "connectionstyle": "arc3,rad=0"}
+            ax.annotate("", end, start, arrowprops=arrow)
+    ax.set(xlim=(-0.45, 2.45), ylim=(-0.5, 1.5))
+    ax.set_axis_off()
     return figure

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from anchors.companion.errors import InputError
+from anchors.rubric.aggregate import Aggregator, Veto
 from anchors.rubric.reward import Reward, Rewarded, judged
 from anchors.rubric.rubric import Rubric, write
 
@@ -168,7 +169,8 @@ class Launch:
 
 def launch(
     folder: str | Path, rubric: Rubric, prompts: Sequence[str], model: str = BASE, processes: int = 8,
-    vllm: bool = True, per_criterion: bool = True, **chosen: Any,
+    vllm: bool = True, per_criterion: bool = True, steps: Sequence[Any] = (), judge: tuple[str, str] | None = None,
+    **chosen: Any,
 ) -> Launch:  # fmt: skip
     """Write what trains ``model`` on a rubric with accelerate, TRL and vLLM, and return the command.
 
@@ -178,22 +180,28 @@ def launch(
 
     Parameters
     ----------
+    steps : of the aggregation, :mod:`anchors.rubric.steps`; a rubric with critical criteria has at least ``Veto()``.
+    judge : url and model of the endpoint that judges; its key is read from the environment where training runs.
     chosen : hyper-parameters by TRL's names; they are marked as chosen, not published.
 
     Raises
     ------
     InputError
-        No prompts, or fewer than one process.
+        No prompts, fewer than one process, steps that do not fit, or criteria for a judge and none.
     """
     if not prompts or processes < 1:
         raise InputError("prompts, processes", (len(prompts), processes), "at least one each")
+    steps = tuple(steps) or ((Veto(),) if rubric.critical.any() else ())
+    Aggregator(rubric, steps)  # complains now, not on the cluster
+    if judge is None and any(one.kind == "llm_judge" for one in rubric.criteria):
+        raise InputError("judge", "none", "the url and the model of an endpoint", "The rubric has criteria to judge.")
     unknown = {name: said for name, said in UNKNOWN.items() if name not in chosen}
     known = {"model_name_or_path": model} if model == BASE else {}
     chosen = ({} if known else {"model_name_or_path": model}) | _engine(vllm) | chosen
     command = ["accelerate", "launch", "--config_file", "accelerate.yaml", "-m", "trl.scripts.grpo"]
     made = Launch(Path(folder), [*command, "--config", "grpo.yaml"], known, chosen, unknown)
     functions = ["reward", *(_variable(name) for name in rubric.ids)] if per_criterion else ["reward"]
-    _write_inputs(made.folder, rubric, prompts, functions, per_criterion)
+    _write_inputs(made.folder, rubric, prompts, _rewards(functions, per_criterion, steps, judge))
     _put(made.folder / "grpo.yaml", _configuration(made, functions))
     _put(made.folder / "accelerate.yaml", _accelerate(processes, bool(chosen.get("use_cpu"))))
     _put(made.folder / "launch.sh", f'#!/bin/sh\ncd "$(dirname "$0")" || exit 1\nexec {" ".join(made.command)}')
@@ -201,12 +209,12 @@ def launch(
     return made
 
 
-def _write_inputs(folder: Path, rubric: Rubric, prompts: Any, functions: Sequence[str], per_criterion: bool) -> None:
+def _write_inputs(folder: Path, rubric: Rubric, prompts: Any, rewards: str) -> None:
     """Write the rubric, the prompts as messages, and the module that TRL imports the reward functions from."""
     rows = [json.dumps({"prompt": [{"role": "user", "content": text}]}, ensure_ascii=False) for text in prompts]
     _put(folder / "prompts" / "train.jsonl", "\n".join(rows))
     write(rubric, folder / "rubric.yml")
-    _put(folder / "rewards.py", _rewards(functions, per_criterion))
+    _put(folder / "rewards.py", rewards)
 
 
 def _engine(vllm: bool) -> dict[str, Any]:
@@ -223,17 +231,23 @@ def _put(path: Path, text: str) -> None:
     atomic_write(path, f"{text}\n".encode())
 
 
-def _rewards(functions: Sequence[str], per_criterion: bool) -> str:
-    return f'''"""Reward functions of the rubric beside this file, as TRL's script imports them."""
-
-from pathlib import Path
-
-from anchors.rubric.rubric import read
-from anchors.rubric.trl import reward_funcs
-
-{", ".join(functions)}{"," if len(functions) == 1 else ""} = reward_funcs(
-    read(Path(__file__).with_name("rubric.yml")), per_criterion={per_criterion}
-)'''
+def _rewards(functions: Sequence[str], per_criterion: bool, steps: Sequence[Any], judge: tuple[str, str] | None) -> str:
+    """Return the module; a step is written as what makes it."""
+    made = "None"
+    if judge:
+        url, name = judge
+        made = f'Judge(Endpoint({url!r}, {name!r}, timeout=60, retries=2), cache=HERE / "judgements.db")'
+    imports = ["from anchors.models.remote import Endpoint", "from anchors.rubric.judges import Judge"] if judge else []
+    return "\n".join([
+        '"""Reward functions of the rubric beside this file, as TRL\'s script imports them."""', "",
+        "from pathlib import Path", "", *imports,
+        "from anchors.rubric.aggregate import Aggregator, Interaction, Saturation, Shaping, Veto  # noqa: F401",
+        "from anchors.rubric.rubric import read", "from anchors.rubric.trl import reward_funcs", "",
+        "HERE = Path(__file__).parent", 'RUBRIC = read(HERE / "rubric.yml")', "",
+        f"{', '.join(functions)}{',' if len(functions) == 1 else ''} = reward_funcs(",
+        f'    RUBRIC, Aggregator(RUBRIC, {tuple(steps)!r}, missing="renormalise"), {made}, {per_criterion}',
+        ")",
+    ])  # fmt: skip
 
 
 def _configuration(made: Launch, functions: Sequence[str]) -> str:

@@ -63,7 +63,7 @@ def test_maths_does_not_draw_print_or_read(path):
 def test_importing_is_cheap():
     """No heavy library is loaded by importing the package or its light parts (the time is in benchmarks/)."""
     heavy = ["torch", "transformers", "matplotlib", "pandas", "sklearn", "scipy", "faiss", "dask", "numpy"]
-    light = "anchors, anchors.hashing, anchors.thought, anchors.entity, anchors.companion.cli"
+    light = "anchors, anchors.hashing, anchors.thought, anchors.entity, anchors.rubric, anchors.companion.cli"
     code = f"import sys, {light}; print([m for m in %r if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"

@@ -58,7 +58,8 @@ def test_hand_cases(name, options, text, met, evidence):
 
 
 def test_every_form_has_a_hand_case():
-    names = {name for name, check in criteria.checks().items() if check.kind == "program" and ":" not in name}
+    every = {name: check for name, check in criteria.checks().items() if not name.startswith("writer_")}
+    names = {name for name, check in every.items() if check.kind == "program" and ":" not in name}
     assert names == {case[0] for case in CASES} | {"regex"}
 
 

@@ -160,7 +160,7 @@ def test_every_check_is_documented_and_scores_through_a_rubric():
         assert check.name == name
         assert check.doc[0].isupper() or check.doc[0] in "*-"
         assert check.doc.rstrip().endswith((".", "…"))
-        if check.kind in ("embedding", "lm"):
+        if check.kind in ("embedding", "lm") or name.startswith("writer_"):
             continue
         one = Criterion(id="c", description="d", check=name, kind=check.kind, options=options(check), snap=False)
         assert criteria.score(Rubric(id="r", criteria=[one]), ["p"], [text]).values.shape == (1, 1)

@@ -1,5 +1,6 @@
 """The road past one machine: reward functions in TRL's own trainer, and the launch of the paper profile."""
 
+import importlib.util
 import json
 import os
 import shlex
@@ -16,7 +17,7 @@ from rubric.trl_case import trainer
 
 from anchors.companion.errors import InputError
 from anchors.rubric import trl
-from anchors.rubric.aggregate import Aggregator, Veto
+from anchors.rubric.aggregate import Aggregator, Saturation, Veto
 from anchors.rubric.rubric import Criterion, Rubric
 from anchors.rubric.rubric import read as read_rubric
 
@@ -164,6 +165,33 @@ def test_a_launch_without_prompts_is_refused(tmp_path):
     for prompts, processes in (([], 1), (["p"], 0)):
         with pytest.raises(InputError, match="prompts, processes"):
             trl.launch(tmp_path, plain(), prompts, processes=processes)
+
+
+def loaded(folder):
+    """Return the module of reward functions that a launch wrote."""
+    spec = importlib.util.spec_from_file_location("launched_rewards", folder / "rewards.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_is_launched_keeps_the_aggregation_the_veto_and_the_judge(tmp_path):
+    praise = Criterion(
+        id="no_praise", description="praises", kind="lexicon", check="prefatory_praise", avoid=True, critical=True
+    )
+    rubric = Rubric(id="r", criteria=(*plain().criteria, praise))
+    trl.launch(tmp_path / "veto", rubric, ["p"])
+    text = [{"role": "assistant", "content": "Great question! good"}]
+    asked = [[{"role": "user", "content": "p"}]]
+    assert loaded(tmp_path / "veto").reward(prompts=asked, completions=[text]) == [0.0]
+    trl.launch(tmp_path / "shaped", rubric, ["p"], steps=(Saturation(2.0), Veto(-1.0)))
+    module = loaded(tmp_path / "shaped")
+    assert module.reward(prompts=asked, completions=[text]) == [-1.0]
+    judged = Rubric(id="j", criteria=(Criterion(id="kind", description="is kind", kind="llm_judge"),))
+    with pytest.raises(InputError, match="judge"):
+        trl.launch(tmp_path / "judge", judged, ["p"])
+    trl.launch(tmp_path / "judge", judged, ["p"], judge=("http://localhost:1", "m"))
+    assert callable(loaded(tmp_path / "judge").reward)
 
 
 @pytest.mark.slow

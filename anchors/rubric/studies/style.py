@@ -10,8 +10,8 @@ from anchors.rubric.studies import arms
 STUDY = "style"
 DOSES = ("dose 0", "dose 0.2", "dose 1")
 SHOWN = {
-    "rate/first_person": "told by an I", "rate/sensory": "concrete words", "rate/assistant": "assistant's voice",
-    "rate/moral": "a moral", "rate/list": "a list", "creative": "plain-narrative score", "terse": "terse score",
+    "rate/first_person": "first person", "rate/sensory": "concrete words", "rate/assistant": "assistant's voice",
+    "rate/moral": "morals", "rate/list": "lists", "creative": "narrative score", "terse": "terse score",
 }  # fmt: skip
 
 
