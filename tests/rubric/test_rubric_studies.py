@@ -191,3 +191,4 @@ def test_the_shipped_studies_speak():
         assert found.text
     assert len(plots.seesaw(seesaw.figure2(), seesaw.compute()).axes) == 3
     assert style.transcripts().shape == (4, 1 + len(arms.STYLE))
+    assert "Think of a storm" in repr(style.side_by_side())

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from anchors.companion import recorded
-from anchors.companion.results import Row, Verdict, row
+from anchors.companion.results import Row, Shown, Verdict, row
 from anchors.companion.stats import in_words, mean_interval
 from anchors.rubric.studies import arms
 
@@ -25,6 +25,12 @@ def transcripts(seed: int = 0) -> pd.DataFrame:
     found = recorded.load(f"rubric/{STUDY}_texts")[0]
     own = found[found.seed == seed]
     return own.pivot_table(index="prompt", columns="arm", values="text", aggfunc="first", sort=False).reset_index()
+
+
+def side_by_side(seed: int = 0) -> Shown:
+    """Return :func:`transcripts` whole, line breaks as bars."""
+    rows = transcripts(seed).map(lambda text: " / ".join(part.strip() for part in text.strip().split("\n")))
+    return Shown(rows.to_dict("records"))
 
 
 def summarise(found: pd.DataFrame, live: pd.DataFrame) -> tuple[list[Row], Verdict]:
