@@ -10,13 +10,13 @@ COUNT = {
     "creative": "gold score",
     "hack": "texts that praise",
     "words": "words",
-    "held_out": "loss on the program's texts [nats]",
+    "held_out": "held-out loss [nats]",
 }
-FILTER = {"instruction": "instruction score", "held_out": "loss on the program's texts [nats]"}
+FILTER = {"instruction": "instruction score", "held_out": "held-out loss [nats]"}
 RETENTION = {
     "creative": "gold score",
     "instruction": "instruction score",
-    "held_out": "loss on the program's texts [nats]",
+    "held_out": "held-out loss [nats]",
 }
 COLUMNS = {"count": COUNT, "filter": FILTER, "retention": RETENTION}
 
