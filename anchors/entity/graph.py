@@ -126,23 +126,29 @@ class Known:
         place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
         count = np.where(self.keys[place] == wanted, self.starts[place + 1] - self.starts[place], 0)
         rows = np.repeat(np.arange(len(wanted)), count)
-        within = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
-        return rows, self.tails[np.repeat(self.starts[place], count) + within]
+        shift = np.repeat(self.starts[place] - (np.cumsum(count) - count), count)  # from the p pairs to the CSR
+        return rows, self.tails[np.arange(len(rows)) + shift]
 
-    def mask(self, heads: np.ndarray, relations: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        """Return (q, c) booleans: whether candidate entity ``candidates[j]`` is a known tail of query i.
+    def mask(
+        self, heads: np.ndarray, relations: np.ndarray, candidates: np.ndarray, own: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return (q, c) booleans: whether candidate entity ``candidates[j]`` is a known tail of query i, or ``own[i]``.
 
         The candidates may repeat; the cost is that of the queries' known tails, not of q x c look-ups.
         """
         if not len(candidates):
             return np.zeros((len(heads), 0), bool)
         rows, tails = self.pairs(heads, relations)
+        if own is not None:
+            rows, tails = np.r_[rows, np.arange(len(own))], np.r_[tails, own]
         distinct, position = np.unique(candidates, return_inverse=True)
-        place = np.minimum(np.searchsorted(distinct, tails), len(distinct) - 1)
-        met = distinct[place] == tails
+        table = np.full(max(distinct[-1], tails.max(initial=0)) + 1, -1, np.int32)  # entity -> its place, or -1
+        table[distinct] = np.arange(len(distinct), dtype=np.int32)
+        place = table[tails]
+        met = np.flatnonzero(place >= 0)
         hit = np.zeros((len(heads), len(distinct)), bool)
         hit[rows[met], place[met]] = True
-        return hit[:, position]
+        return hit.take(position, axis=1)
 
 
 def adjacency(triples: np.ndarray, size: int) -> Any:

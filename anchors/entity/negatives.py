@@ -104,7 +104,7 @@ def in_batch(known: Known, triples: np.ndarray) -> np.ndarray:
 def against(known: Known, triples: np.ndarray, entities: np.ndarray) -> np.ndarray:
     """Return (B, c): whether candidate ``entities`` (c,) are known answers of the queries, or their own tail."""
     heads, relations, tails = triples.T
-    return known.mask(heads, relations, entities) | (entities[None, :] == tails[:, None])
+    return known.mask(heads, relations, entities, own=tails)
 
 
 def self_known(known: Known, triples: np.ndarray) -> np.ndarray:
