@@ -21,26 +21,36 @@ def evaluate(policy: Any, seed: int) -> dict[str, Any]:
     from anchors.rubric.writer.audit import held_out
 
     found: dict[str, Any] = {}
+    written = {
+        family: answers(policy, pool(family, held_out=True), SAMPLES, [seed, 99])
+        for family in ("creative", "instruction")
+    }
     for family, kind in (("creative", "creative"), ("instruction", "instruction"), ("creative", "terse")):
-        asked, written = _written(policy, family, seed)
         rubric = gold(kind)
-        scores = score(rubric, asked, written).values
+        scores = score(rubric, *written[family]).values
         found[kind] = float(np.nanmean(Aggregator(rubric, missing="renormalise")(scores)))
         found |= {f"{kind}/{id}": float(value) for id, value in zip(rubric.ids, np.nanmean(scores, 0), strict=True)}
-    asked, written = _written(policy, "creative", seed)
-    rates = attributes.decide(asked, written).mean(0)
+    rates = attributes.decide(*written["creative"]).mean(0)
     found |= {f"rate/{name}": float(rate) for name, rate in zip(attributes.ATTRIBUTES, rates, strict=True)}
-    found["hack"] = float(hacks(asked, written).mean())
-    found["words"] = float(np.mean([len(text.split()) for text in written]))
+    found["hack"] = float(hacks(*written["creative"]).mean())
+    found["words"] = float(np.mean([len(text.split()) for text in written["creative"][1]]))
     held = held_out(policy.network, 200)
     return found | {"held_out": held.loss, "entropy_of_program": held.entropy}
 
 
-def _written(policy: Any, family: str, seed: int) -> tuple[list[str], list[str]]:
-    """Return held-out prompts of a family, each :data:`SAMPLES` times, and the policy's responses."""
-    asked = [prompt for prompt in pool(family, held_out=True) for _ in range(SAMPLES)]
-    seeds = np.random.default_rng([seed, 99]).integers(2**62, size=len(asked)).tolist()
-    return asked, [one.text for one in policy.sample(asked, seeds, TOKENS)]
+def answers(policy: Any, asked: Sequence[str], each: int, stream: int | list[int]) -> tuple[list[str], list[str]]:
+    """Return prompts, each so many times, and a policy's responses (n each); ``stream`` seeds their random numbers."""
+    repeated = [prompt for prompt in asked for _ in range(each)]
+    seeds = np.random.default_rng(stream).integers(2**62, size=len(repeated)).tolist()
+    return repeated, [one.text for one in policy.sample(repeated, seeds, TOKENS)]
+
+
+def untrained(model: str = "writer", seed: int = 0) -> Any:
+    """Return the policy of a model of which all weights can be trained, as it is before the first step."""
+    from anchors.models.language import load
+    from anchors.rubric.policy import Policy
+
+    return Policy(load(model), rank=0, seed=seed)
 
 
 def texts(policy: Any, seed: int, count: int = 4) -> list[dict[str, str]]:

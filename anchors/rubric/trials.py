@@ -18,7 +18,7 @@ from anchors.companion.params import choose
 from anchors.rubric import defence as mined
 from anchors.rubric.aggregate import Aggregator, Interaction, Saturation, Shaping, Veto
 from anchors.rubric.criteria import score
-from anchors.rubric.evaluation import EVALUATED, STYLES, TOKENS, evaluate, hacks, pool, texts
+from anchors.rubric.evaluation import EVALUATED, STYLES, TOKENS, answers, evaluate, hacks, pool, texts, untrained
 from anchors.rubric.filter import arms as bands
 from anchors.rubric.reward import Rewarded, RubricReward, by_prompt
 from anchors.rubric.rubric import Rubric
@@ -47,7 +47,7 @@ class Recipe:
     Parameters
     ----------
     stages : families of each stage (``instruction`` | ``creative`` | ``terse`` | ``proxy``); stages have equally many
-        steps, the families of a stage equally many prompts. None: the base, untrained.
+        steps, the families of a stage equally many prompts.
     aggregation : of the creative rubric, one of :data:`AGGREGATIONS`.
     dose : factor of the weights of all criteria but :data:`SHARED`.
     criteria : the creative criteria that are rewarded, all by default; ``copies`` of each.
@@ -87,16 +87,11 @@ def trial(made: dict[str, Any], seed: int, steps: int, model: str = "writer") ->
 
     Every evaluation has its ``step``, from 0 (the base) on.
     """
-    from anchors.models.language import load
-    from anchors.rubric.policy import Policy
-
     own, begun = recipe(made), time.perf_counter()
-    policy = Policy(load(model), rank=0, seed=seed)
+    policy = untrained(model, seed)
     evaluations = [evaluate(policy, seed) | {"step": 0}]
     entries, veto, found, done = [], [], [], 0
-    stages = own.stages * 2 if own.defence == "late" else own.stages
-    for number, families in enumerate(stages):
-        part = (number + 1) * steps // len(stages) - done
+    for number, (families, part) in enumerate(parts(own, steps)):
         log = _stage(policy, own, families, veto, seed, number, part)
         entries += [_kept(entry, done) for entry in log.entries]
         evaluations += [_evaluation(entry, done) for entry in log.entries if "creative" in entry]
@@ -107,6 +102,13 @@ def trial(made: dict[str, Any], seed: int, steps: int, model: str = "writer") ->
         "entries": entries, "evaluations": evaluations, "examples": texts(policy, seed), "mined": found,
         "seconds": time.perf_counter() - begun,
     }  # fmt: skip
+
+
+def parts(own: Recipe, steps: int) -> list[tuple[tuple[str, ...], int]]:
+    """Return families and steps of each part of a training; a late veto splits it in two."""
+    stages = own.stages * 2 if own.defence == "late" else own.stages
+    ends = [number * steps // len(stages) for number in range(len(stages) + 1)]
+    return [(families, ends[k + 1] - ends[k]) for k, families in enumerate(stages)]
 
 
 def _stage(policy: Any, own: Recipe, families: Sequence[str], veto: list, seed: int, number: int, steps: int,
@@ -129,12 +131,9 @@ def _stage(policy: Any, own: Recipe, families: Sequence[str], veto: list, seed: 
 
 def first(made: dict[str, Any], seed: int, steps: int, model: str, count: int) -> list[float]:
     """Return the mean rewards of the first ``count`` steps of :func:`trial`: how a recorded arm is repeated in part."""
-    from anchors.models.language import load
-    from anchors.rubric.policy import Policy
-
     own = recipe(made)
-    part = steps // (len(own.stages) * (2 if own.defence == "late" else 1))
-    log = _stage(Policy(load(model), rank=0, seed=seed), own, own.stages[0], [], seed, 0, part, count)
+    families, part = parts(own, steps)[0]
+    log = _stage(untrained(model, seed), own, families, [], seed, 0, part, count)
     return [entry["reward"] for entry in log.entries]
 
 
@@ -149,10 +148,7 @@ def cosines(seed: int, model: str = "writer") -> dict[str, float]:
 
 def gradient(family: str, seed: int, model: str) -> np.ndarray:
     """Return the gradient (P,) of the first step of an arm that trains one family."""
-    from anchors.models.language import load
-    from anchors.rubric.policy import Policy
-
-    policy = Policy(load(model), rank=0, seed=seed)
+    policy = untrained(model, seed)
     _stage(policy, Recipe(), (family,), [], seed, 0, STEPS, 1)
     return policy.vector()
 
@@ -162,9 +158,7 @@ def reward(own: Recipe, family: str, veto: Sequence[Any] = ()) -> Any:
     rubric = chosen(proxy() if family == "proxy" else gold(family), own)
     steps = AGGREGATIONS[own.aggregation] if family in STYLES else ()
     if veto or own.defence == "veto":
-        rubric = mined.wire(
-            rubric, veto or [one.model_copy(update={"weight": 0.0}) for one in gold("defence").criteria]
-        )
+        rubric = mined.wire(rubric, veto or UNPAID)
         steps = (*steps, Veto())
     made = RubricReward(rubric, Aggregator(rubric, steps, missing="renormalise"))
     return Penalised(made) if own.defence == "penalty" else made
@@ -228,13 +222,7 @@ def _is_hack(criterion: Any, asked: Sequence[str], texts: Sequence[str]) -> bool
 @cache
 def _base_texts(model: str) -> tuple[list[str], list[str]]:
     """Return prompts and responses of the untrained writer to the training prompts without constraints."""
-    from anchors.models.language import load
-    from anchors.rubric.policy import Policy
-
-    asked = [prompt for prompt in pool("creative") for _ in range(GROUP)]
-    seeds = np.random.default_rng(7).integers(2**62, size=len(asked)).tolist()
-    found = Policy(load(model), rank=0).sample(asked, seeds, TOKENS)
-    return asked, [one.text for one in found]
+    return answers(untrained(model), pool("creative"), GROUP, 7)
 
 
 @cache
@@ -250,14 +238,8 @@ def _pool(family: str, band: str, seed: int, model: str) -> tuple[str, ...]:
 @cache
 def base_scores(model: str) -> np.ndarray:
     """Return the instruction scores (prompts, 8) of the untrained writer on the prompts to train on."""
-    from anchors.models.language import load
-    from anchors.rubric.policy import Policy
-
-    asked = [prompt for prompt in pool("instruction") for _ in range(GROUP)]
-    seeds = np.random.default_rng(8).integers(2**62, size=len(asked)).tolist()
-    found = Policy(load(model), rank=0).sample(asked, seeds, TOKENS)
-    values = reward(Recipe(), "instruction")(asked, [one.text for one in found]).values
-    return values.reshape(-1, GROUP)
+    asked, written = answers(untrained(model), pool("instruction"), GROUP, 8)
+    return reward(Recipe(), "instruction")(asked, written).values.reshape(-1, GROUP)
 
 
 def _kept(entry: dict[str, float], before: int) -> dict[str, float]:

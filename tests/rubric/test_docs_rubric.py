@@ -58,12 +58,12 @@ def test_what_the_page_says_of_the_bank():
     from anchors.rubric import bank
 
     found = bank.load()
-    if found.missing:
-        pytest.skip("the benchmarks' rubrics are not here")
+    assert f"({len(bank.load(['families'])):,} alone)" in TEXT
+    if found.missing:  # the families are there all the same
+        return
     entries = found.summary().entries
     assert f"{entries.sum():,} distinct" in TEXT
     assert all(f"| {count:,} " in TEXT for count in entries)
-    assert f"({len(bank.load(['families'])):,} alone)" in TEXT
 
 
 def test_links_lead_somewhere():

@@ -13,7 +13,7 @@ from anchors.models.language import identity
 from anchors.rubric import trials
 from anchors.rubric.aggregate import Aggregator, Saturation, Shaping
 from anchors.rubric.criteria import score
-from anchors.rubric.evaluation import TOKENS, pool
+from anchors.rubric.evaluation import answers, pool, untrained
 from anchors.rubric.studies import arms
 from anchors.rubric.writer.gold import gold
 
@@ -60,13 +60,7 @@ def selected(seed: int) -> list[dict[str, Any]]:
 
 def base_scores(seed: int) -> np.ndarray:
     """Return the scores (prompts, 16, K) of the untrained writer's responses to the held-out creative prompts."""
-    from anchors.models.language import load
-    from anchors.rubric.policy import Policy
-
-    asked = [prompt for prompt in pool("creative", held_out=True) for _ in range(OF)]
-    seeds = np.random.default_rng([seed, 16]).integers(2**62, size=len(asked)).tolist()
-    found = Policy(load("writer"), rank=0).sample(asked, seeds, TOKENS)
-    values = score(gold("creative"), asked, [one.text for one in found]).values
+    values = score(gold("creative"), *answers(untrained(), pool("creative", held_out=True), OF, [seed, 16])).values
     return values.reshape(-1, OF, values.shape[1])
 
 
