@@ -16,6 +16,7 @@ from anchors.companion.params import check_profile
 from anchors.companion.paths import figures_dir, relative
 from anchors.companion.published import paper
 from anchors.companion.stats import Interval
+from anchors.companion.widgets import Widget
 
 STATUSES = ("match", "differs", "reduced scale", "not attempted", "not available")
 VERDICTS = ("holds", "does not hold", "mixed", "measured")
@@ -156,10 +157,13 @@ class Run:
         """Return the table a reader sees: quantity | published | measured | 95 % interval | n, seeds | status."""
         return Shown([shown(row) for row in self.compared(rows)])
 
-    def save(self, rows: list[Row], verdict: Verdict, figure: Any = None, table: Any = None) -> str:
+    def save(
+        self, rows: list[Row], verdict: Verdict, figure: Any = None, table: Any = None, play: Widget | None = None
+    ) -> str:  # fmt: skip
         """Write ``<stem>.png``, ``.pdf``, ``.csv`` and, last, ``.json``; return one line that names them.
 
-        ``table`` is the full result table (DataFrame) behind the figure; without it the rows are written.
+        ``table`` is the full result table (DataFrame) behind the figure; without it the rows are written. ``play`` is
+        a widget, written as a page of its own, ``<stem>.play.html``.
         """
         from anchors.companion.style import save_figure
 
@@ -171,6 +175,9 @@ class Run:
         files = [] if figure is None else save_figure(figure, stem, title, record)
         frame = self.table(rows).frame if table is None else table
         files.append(_write_text(Path(f"{stem}.csv"), frame.to_csv(index=False, float_format="%.6g")))
+        if play is not None:
+            trail = (("Figures", "../index.html"), (self.paper.short, "index.html"), (title, f"{stem.name}.html"))
+            files.append(_write_text(Path(f"{stem}.play.html"), play.page(trail, note=f"{self!r}")))
         result = {
             "id": self.id, "title": title, "claim": self.notebook.claim, "reconstructed": self.paper.reconstructed,
             "profile": self.profile, "seed": self.seed, "parameters": self.parameters, "status": overall(rows),
