@@ -15,10 +15,10 @@ export ANCHORS_DATA_MIRROR ?= $(wildcard ../shared/data)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
-export PYTHON TORCH_INDEX ID P
+export PYTHON TORCH_INDEX ID P FROM OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help figures figure tables test check lab list doctor runs gallery refresh picture bench clean distclean
+.PHONY: help figures figure tables test check lab new explore list doctor runs gallery refresh picture bench clean distclean
 
 help:  ## show this list
 	@echo "Anchors: a reproducible companion to four papers. Start with: make figures"
@@ -47,8 +47,15 @@ check: $(STAMP)  ## quick: lint, format, import rules, unit tests
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	@$(PYTEST) tests -q -n 2 --dist loadscope -m "not built and not slow"
 
-lab: $(STAMP)  ## open the notebooks in JupyterLab
-	@$(VENV)/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
+lab: $(STAMP)  ## open JupyterLab on the notebook to start with, or on one: make lab ID=hashing/fig_topn
+	@$(RUN) lab --id "$$ID"
+
+new: $(STAMP)  ## write a notebook that works, to be changed: make new ID=hashing/own_idea
+	@$(RUN) new --id "$$ID"
+
+explore: $(STAMP)  ## a trace of your own as a page: make explore FROM=folder OUT=trace.html
+	@test -n "$$FROM" && test -n "$$OUT" || { echo 'error: FROM, OUT: found nothing; expected rollouts and a page to write. For example make explore FROM=rollouts.db OUT=trace.html.' >&2; exit 2; }
+	@$(VENV)/bin/python -m anchors.thought.explorer $$FROM -o "$$OUT"
 
 list: $(STAMP)  ## every figure: id, cost, status, claim
 	@$(RUN) list --profile $(PROFILE)
@@ -65,7 +72,7 @@ gallery: $(STAMP)  ## write figures/index.html from what is built
 refresh: $(STAMP)  ## copy the outputs of built notebooks into notebooks/
 	@$(RUN) refresh
 
-picture: $(STAMP) $(CHROMIUM)  ## photograph the gallery for the README
+picture: $(STAMP) $(CHROMIUM)  ## photograph the gallery and what can be played with, for the README
 	@$(RUN) picture
 
 bench: $(STAMP)  ## speed and memory, side by side, ratios printed

@@ -1,4 +1,4 @@
-"""The commands: figures, list, doctor, gallery, runs, refresh, clean. ``make`` calls them; so can a reader."""
+"""The commands: figures, list, lab, new, doctor, gallery, runs, refresh, clean; called by ``make``, or by a reader."""
 
 import argparse
 import sys
@@ -45,13 +45,16 @@ def _parser() -> argparse.ArgumentParser:
     for command in (build, listing, page):
         command.add_argument("--profile", default="laptop", help="smoke | laptop | paper")
     add("doctor", doctor, "what works on this machine")
+    opened = add("lab", lab, "open a notebook in JupyterLab")
+    opened.add_argument("--id", default="", help="this notebook (paper/name); without it the one to start with")
+    made = add("new", new, "write a notebook and a study that work, to be changed")
+    made.add_argument("--id", default="", help="its id, for example hashing/own_idea")
     runs = add("runs", repeat_runs, "repeat the recorded runs, replacing their logs")
     runs.add_argument("--name", action="append", default=[], help="only this run (paper/name); may be repeated")
     runs.add_argument("--dry", action="store_true", help="only print the commands")
     add("paths", paths, "the files of the notebooks that can be built here, for nbval")
     add("refresh", refresh, "copy the outputs of executed notebooks into notebooks/")
-    shot = add("picture", picture, "photograph the gallery for the README (needs Chromium)")
-    shot.add_argument("--out", default="figures/gallery.png")
+    add("picture", picture, "photograph the gallery and what can be played with, for the README (needs Chromium)")
     add("clean", clean, "remove cached results, executed copies and pages; keep downloads and committed figures")
     return parser
 
@@ -138,10 +141,31 @@ def doctor(args: argparse.Namespace) -> int:
     return 0
 
 
+def lab(args: argparse.Namespace) -> int:
+    """Become JupyterLab with one notebook open."""
+    import os
+
+    from anchors.companion.start import lab_command
+
+    command = lab_command(args.id)
+    os.execv(command[0], command)
+
+
+def new(args: argparse.Namespace) -> int:
+    """Write a notebook with its study and say what comes next."""
+    from anchors.companion import scaffold
+
+    print(scaffold.write(args.id))
+    return 0
+
+
 def paths(args: argparse.Namespace) -> int:
     """Print the path of every notebook whose data are here; say on stderr which are left out and why."""
+    from anchors.companion import start
     from anchors.companion.notebooks import notebooks
 
+    if start.PATH.is_file():
+        print(relative(start.PATH))
     for notebook in notebooks():
         if notebook.missing:
             print(f"left out: {notebook.id} needs {', '.join(notebook.missing)}", file=sys.stderr)
@@ -158,20 +182,28 @@ def repeat_runs(args: argparse.Namespace) -> int:
 
 
 def refresh(args: argparse.Namespace) -> int:
-    """Copy the outputs of executed notebooks (laptop profile, own parameters) into the committed ones."""
+    """Copy the outputs of executed notebooks (laptop profile, own parameters) into the committed ones.
+
+    The notebook to start with, no figure that ``figures`` builds, is executed here.
+    """
+    from anchors.companion import start
     from anchors.companion.notebooks import notebooks
-    from anchors.companion.refresh import refresh_outputs
+    from anchors.companion.refresh import copy_outputs, refresh_outputs
 
     for notebook in notebooks():
-        print(f"{notebook.id}: {refresh_outputs(notebook)}")
+        print(f"{notebook.id}: {refresh_outputs(notebook)}", flush=True)
+    if start.PATH.is_file():
+        copy_outputs(start.executed(), start.PATH)
+        print(f"{start.PATH.stem}: executed and refreshed")
     return 0
 
 
 def picture(args: argparse.Namespace) -> int:
-    """Photograph the gallery."""
-    from anchors.companion.picture import photograph_gallery
+    """Photograph the gallery and the pages to play with."""
+    from anchors.companion.picture import photographs
 
-    print(f"written: {relative(photograph_gallery(args.out))}")
+    for path in photographs():
+        print(f"written: {relative(path)}, {path.stat().st_size / 1024:.0f} KB", flush=True)
     return 0
 
 

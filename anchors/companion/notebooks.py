@@ -7,13 +7,14 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from anchors.companion.codehash import digest, imports, source_hash, text_hash
+from anchors.companion.codehash import closure, digest, imports, source_hash, text_hash
 from anchors.companion.datasets import available, fingerprint
 from anchors.companion.errors import InputError
 from anchors.companion.files import sha256
 from anchors.companion.params import Parameter, parse_cell
 from anchors.companion.paths import NOTEBOOKS, PAPERS, PUBLISHED, ROOT, RUNS, relative
 from anchors.companion.style import STYLE
+from anchors.companion.widgets import WEB
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,24 @@ class Notebook:
         data = {name: fingerprint(name) for name in self.needs if available(name)}
         files = own_files({**{name: p.default for name, p in self.parameters.items()}, **values})
         code = [text_hash(self.code), source_hash(imports(self.code)), sha256(STYLE)]
-        return digest(code, values, self.logs(), data, files, installed())
+        return digest(code, values, self.logs(), data, files, self.scripts(), installed())
+
+    def scripts(self) -> dict[str, str]:
+        """Return the hashes of scripts and style sheets of widgets, where the notebook's code makes one."""
+        modules = closure(imports(self.code))
+        makers = [path for name, path in modules.items() if name.split(".")[1:2] != ["companion"] and _imports(path)]
+        files = {file for path in makers for file in path.parent.rglob("widget.*") if file.suffix in (".js", ".css")}
+        return {relative(file): sha256(file) for file in sorted(files | (set(WEB.glob("*")) if makers else set()))}
 
     def logs(self) -> dict[str, str]:
         """Return the hashes of the recorded logs and published values of the notebook's paper."""
         paper = self.id.split("/")[0]
         files = [*sorted((RUNS / paper).glob("*")), PUBLISHED / f"{paper}.yml"]
         return {path.name: sha256(path) for path in files if path.is_file()}
+
+
+def _imports(path: Path, module: str = "anchors.companion.widgets") -> bool:
+    return module in imports(path.read_text(encoding="utf-8"))
 
 
 def own_files(values: dict[str, Any]) -> dict[str, str]:

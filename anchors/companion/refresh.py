@@ -1,5 +1,7 @@
 """Copies the outputs of an executed notebook into the committed one, so that readers and nbval see them."""
 
+from pathlib import Path
+
 import nbformat
 
 from anchors.companion.files import atomic_write
@@ -8,21 +10,26 @@ from anchors.companion.runner import Task, is_current
 
 
 def refresh_outputs(notebook: Notebook) -> str:
-    """Take the outputs of the current laptop build over into the notebook; return what was done.
-
-    Cells, tags and metadata of the committed notebook stay; papermill's injected cell and its timings do not enter.
-    """
+    """Take the outputs of the current laptop build over into the notebook; return what was done."""
     task = Task(notebook, "laptop", {})
     if not is_current(task):
         return "not current: build it first"
-    executed = nbformat.read(task.executed, as_version=4)
+    copy_outputs(task.executed, notebook.path)
+    return "refreshed"
+
+
+def copy_outputs(copy: Path, path: Path) -> None:
+    """Write the outputs of an executed copy into the notebook at ``path``.
+
+    Cells, tags and metadata of that notebook stay; papermill's injected cell and its timings do not enter.
+    """
+    executed = nbformat.read(copy, as_version=4)
     outputs = [c.outputs for c in executed.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)]
-    node = nbformat.read(notebook.path, as_version=4)
+    node = nbformat.read(path, as_version=4)
     code = [cell for cell in node.cells if cell.cell_type == "code"]
     for number, (cell, cell_outputs) in enumerate(zip(code, outputs, strict=True), 1):
         cell.outputs, cell.execution_count = [_plain(output, number) for output in cell_outputs], number
-    atomic_write(notebook.path, (nbformat.writes(node, indent=1) + "\n").encode())
-    return "refreshed"
+    atomic_write(path, (nbformat.writes(node, indent=1) + "\n").encode())
 
 
 def _tags(cell: nbformat.NotebookNode) -> list[str]:

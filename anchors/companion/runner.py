@@ -7,8 +7,8 @@ leaves no such file, and the same command continues with the notebooks that are 
 import json
 import os
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,8 @@ from anchors.companion.params import check_profile, resolve
 from anchors.companion.paths import ROOT, cache_dir, figures_dir, relative
 from anchors.companion.results import output_stem
 
-ENDINGS = ("png", "pdf", "csv", "json")
+ENDINGS = ("png", "pdf", "csv", "play.html", "json")
+HEARTBEAT = 30.0  # seconds: a build is never silent for longer
 KERNEL_ENVIRONMENT = {
     "ANCHORS_HEADLESS": "1",
     "JUPYTER_PREFER_ENV_PATH": "1",
@@ -126,10 +127,11 @@ def build(tasks: list[Task], jobs: int = 2, force: bool = False, say: Callable[[
         if todo:
             total = sum(expected_seconds(task) or 0 for task in todo)
             say(f"{len(todo)} notebooks to build, {jobs} at a time: about {total / min(jobs, len(todo)):.0f} s")
+        started: dict[str, float] = {}
         with ThreadPoolExecutor(max(1, jobs)) as pool:
-            futures = [pool.submit(_run, task) for task in todo]
+            futures = [pool.submit(_run, task, started) for task in todo]
             try:
-                for future in as_completed(futures):
+                for future in _ended(futures, lambda: say(_still_running(todo, started))):
                     report(future.result())
             except KeyboardInterrupt:
                 for future in futures:
@@ -137,6 +139,26 @@ def build(tasks: list[Task], jobs: int = 2, force: bool = False, say: Callable[[
                 _kill_kernels()
                 raise
     return outcomes
+
+
+def _ended(futures: list[Future], silence: Callable[[], None]) -> Iterator[Future]:
+    """Yield futures as they end; call ``silence`` whenever none did for :data:`HEARTBEAT` seconds."""
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
+        yield from done
+        if not done:
+            silence()
+
+
+def _still_running(tasks: list[Task], started: dict[str, float]) -> str:
+    """Return ``still running: hashing/tab_map 60 s (expected 68 s), …``."""
+    now, words = time.perf_counter(), []
+    for task in tasks:
+        if (begun := started.get(task.id)) is not None:
+            seconds = expected_seconds(task)
+            words.append(f"{task.id} {now - begun:.0f} s" + (f" (expected {seconds:.0f} s)" if seconds else ""))
+    return f"still running: {', '.join(words)}"
 
 
 @contextmanager
@@ -195,36 +217,48 @@ def expected_seconds(task: Task) -> float | None:
     return read_state(task).get("seconds") or task.notebook.expected(task.profile)
 
 
-def _run(task: Task) -> Outcome:
-    """Execute one notebook in a fresh kernel and record its state; any failure becomes an outcome."""
+def _run(task: Task, started: dict[str, float]) -> Outcome:
+    """Execute one notebook in a fresh kernel and record its state; any failure becomes an outcome.
+
+    ``started`` holds the notebooks that run just now and since when.
+    """
     start, expected = time.perf_counter(), expected_seconds(task)
+    started[task.id] = start
     try:
         inputs = task.notebook.input_hash(task.values)
-        task.state.unlink(missing_ok=True)
-        _execute(task)
+        _forget(task)
+        execute(task.notebook.path, task.executed, task.values)
         seconds = time.perf_counter() - start
-        files = {path.suffix[1:]: sha256(path) for path in _results(task)}
+        files = {ending: sha256(path) for ending, path in _results(task).items()}
         _write_json(task.state, {"inputs": inputs, "seconds": round(seconds, 2), "files": files})
         return Outcome(task.id, "ran", seconds, expected)
     except Exception as error:  # the build goes on with the others
         return Outcome(task.id, "failed", time.perf_counter() - start, expected, _explain(task, error))
+    finally:
+        del started[task.id]
 
 
-def _execute(task: Task) -> None:
-    """Run the notebook through papermill to a partial file; rename it when it is complete."""
+def _forget(task: Task) -> None:
+    """Remove the state, and the page to play with, which a notebook may no longer write."""
+    task.state.unlink(missing_ok=True)
+    Path(f"{task.stem}.play.html").unlink(missing_ok=True)
+
+
+def execute(notebook: Path, target: Path, values: dict[str, Any]) -> None:
+    """Run a notebook through papermill to a partial file; rename it to ``target`` when it is complete."""
     import logging
 
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    partial = task.executed.with_name(f".{task.executed.stem}.partial.ipynb")
+    partial = target.with_name(f".{target.stem}.partial.ipynb")
     partial.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="anchors-") as folder:
         papermill.execute_notebook(
-            str(task.notebook.path), str(partial), task.values, kernel_name="python3", progress_bar=False,
+            str(notebook), str(partial), values, kernel_name="python3", progress_bar=False,
             cwd=str(ROOT), start_timeout=120, config=_kernel_config(folder),
         )  # fmt: skip
-    os.replace(partial, task.executed)
+    os.replace(partial, target)
 
 
 def _kernel_config(folder: str):
@@ -235,12 +269,14 @@ def _kernel_config(folder: str):
     return Config({"KernelManager": sockets, "AsyncKernelManager": sockets})
 
 
-def _results(task: Task) -> list[Path]:
+def _results(task: Task) -> dict[str, Path]:
     """Return the files that the notebook wrote; a notebook that saved no json has not done its work."""
-    paths = [Path(f"{task.stem}.{ending}") for ending in ENDINGS]
-    if not paths[-1].is_file():
-        raise AnchorsError(f"{relative(paths[-1])}: not written; the last cell of {task.id} must call run.save(...)")
-    return [path for path in paths if path.is_file()]
+    paths = {ending: Path(f"{task.stem}.{ending}") for ending in ENDINGS}
+    if not paths["json"].is_file():
+        raise AnchorsError(
+            f"{relative(paths['json'])}: not written; the last cell of {task.id} must call run.save(...)"
+        )
+    return {ending: path for ending, path in paths.items() if path.is_file()}
 
 
 def _explain(task: Task, error: Exception) -> str:

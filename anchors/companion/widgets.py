@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Widget:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if os.environ.get("ANCHORS_HEADLESS") == "1":  # executed notebooks hold results only
-            return {"text/plain": repr(self), "text/html": f"<p>{repr(self)}</p>"}
+            return {"text/plain": repr(self), "text/html": f"<p>{escape(repr(self))}</p>"}
         return self.live._repr_mimebundle_(**kwargs)
 
     def __repr__(self) -> str:
@@ -108,7 +109,8 @@ def _live_class(source: Path, names: tuple[str, ...]) -> type:
     import traitlets
 
     traits = {name: traitlets.Any().tag(sync=True) for name in (*names, "live")}
-    return type("LiveWidget", (anywidget.AnyWidget,), {"_esm": module(source), "_css": style(source), **traits})
+    name = f"{source.parent.name}_{source.name}"  # anywidget keeps one style sheet per class name
+    return type(name, (anywidget.AnyWidget,), {"_esm": module(source), "_css": style(source), **traits})
 
 
 def _read(path: Path) -> str:

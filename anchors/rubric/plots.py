@@ -7,7 +7,7 @@ import pandas as pd
 
 from anchors.companion.stats import mean_interval
 from anchors.companion.style import DOUBLE, INK, MUTED, PALETTE, subplots
-from anchors.rubric.studies import tables
+from anchors.rubric.studies import lm, tables
 
 FAMILIES = {"instruction": PALETTE[0], "creative": PALETTE[1]}
 
@@ -39,27 +39,62 @@ def printed(found: pd.DataFrame, groups: dict[str, tuple[str, ...]]):
     return figure
 
 
-def seesaw(figure2: pd.DataFrame, found: pd.DataFrame):
-    """The paper's changes by benchmark (left), and those of our arms on held-out prompts, 95 % intervals over seeds."""
-    figure, (left, middle, right) = subplots(1, 3, width=DOUBLE, height=3.6, width_ratios=[1.3, 1.1, 1.1])
-    at = np.arange(len(figure2))[::-1]
-    left.hlines(at, figure2[["instruction", "creative"]].min(axis=1), figure2[["instruction", "creative"]].max(axis=1),
-                color=MUTED, linewidth=0.8)  # fmt: skip
-    for family, mark in (("instruction", "o"), ("creative", "s")):
-        left.plot(figure2[family], at, mark, color=FAMILIES[family], markersize=4, label=f"{family} rubrics only")
-    left.set_yticks(at, figure2.benchmark)
-    left.set(title="Rubicon, figure 2", xlabel="change over the base, points")
+def seesaw(figure2: pd.DataFrame, found: pd.DataFrame, chat: pd.DataFrame | None = None):
+    """The paper's changes by benchmark (left), and those of our arms on held-out prompts, with 95 % intervals.
+
+    ``chat`` (model, arm, measure, mean, low, high) adds a row of panels for each chat model.
+    """
+    models = [] if chat is None or chat.empty else list(dict.fromkeys(chat.model))
+    mosaic = [["paper", f"{model} instruction", f"{model} creative"] for model in ("writer", *models)]
+    figure, axes = panels(mosaic, height=3.6 + 1.5 * len(models), width_ratios=[1.3, 1.1, 1.1])
+    _figure2(axes["paper"], figure2)
     arms = list(dict.fromkeys(found.arm))
-    for ax, family in ((middle, "instruction"), (right, "creative")):
-        gains(ax, found, arms, family, [FAMILIES[family]] * len(arms))
-        ax.set(title=f"Writer: {family}", xlabel="change of the score")
-        ax.locator_params(axis="x", nbins=4)
-    right.set_yticklabels([])
-    for ax in (left, middle, right):
+    for family, colour in FAMILIES.items():
+        ax = axes[f"writer {family}"]
+        gains(ax, found, arms, family, [colour] * len(arms))
+        ax.set(title=f"Writer: {family}" if family == "instruction" else family)
+        for model in models:
+            own = chat[(chat.model == model) & (chat.measure == family)]
+            intervals(axes[f"{model} {family}"], own, colour)
+            name = f"{lm.NAMES.get(model, model)}: " if family == "instruction" else ""
+            axes[f"{model} {family}"].set(title=name + family)
+    for name, ax in axes.items():
         ax.axvline(0, color=INK, linewidth=0.8)
         ax.grid(axis="y", visible=False)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        if name != "paper":
+            ax.set_xlabel("change of the score")
+            ax.locator_params(axis="x", nbins=4)
+        if name.endswith(" creative"):
+            ax.set_yticklabels([])
+    figure.legend(*axes["paper"].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def panels(mosaic: list[list[str]], height: float, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a figure of full width and its axes by the names in ``mosaic``."""
+    figure, ax = subplots(1, 1, width=DOUBLE, height=height)
+    ax.remove()
+    return figure, figure.subplot_mosaic(mosaic, **options)
+
+
+def _figure2(ax: Any, figure2: pd.DataFrame) -> None:
+    """Draw the paper's changes: a line per benchmark from one specialist to the other."""
+    at = np.arange(len(figure2))[::-1]
+    both = figure2[["instruction", "creative"]]
+    ax.hlines(at, both.min(axis=1), both.max(axis=1), color=MUTED, linewidth=0.8)
+    for family, mark in (("instruction", "o"), ("creative", "s")):
+        ax.plot(figure2[family], at, mark, color=FAMILIES[family], markersize=4, label=f"{family} rubrics only")
+    ax.set_yticks(at, figure2.benchmark)
+    ax.set(title="Rubicon, figure 2", xlabel="change over the base, points")
+
+
+def intervals(ax: Any, table: pd.DataFrame, colour: str) -> None:
+    """Draw a mean and its interval for each row (arm, mean, low, high), the first on top."""
+    at = np.arange(len(table))[::-1]
+    ax.hlines(at, table.low, table.high, color=colour, linewidth=1.4)
+    ax.plot(table["mean"], at, "o", color=colour, markersize=4.5)
+    ax.set_yticks(at, table.arm)
+    ax.set_ylim(-0.6, len(table) - 0.4)
 
 
 def gains(ax: Any, found: pd.DataFrame, arms: list[str], column: str, colours: list[str]) -> None:
@@ -74,23 +109,38 @@ def gains(ax: Any, found: pd.DataFrame, arms: list[str], column: str, colours: l
     ax.set_ylim(-0.6, len(arms) - 0.4)
 
 
-def defence(curves: pd.DataFrame, arms: dict[str, str], half: int):
-    """Share of praising texts, gold score and reward along training, mean and range over seeds, for each arm."""
-    figure, axes = subplots(1, 3, width=DOUBLE, height=2.9)
-    for ax, column, label in zip(axes, ("hack", "creative", "reward"),
-                                 ("texts that praise, held out", "gold score, held out", "reward in training"),
-                                 strict=True):  # fmt: skip
-        for (arm, words), colour in zip(arms.items(), PALETTE, strict=False):
-            own = curves[(curves.arm == arm) & curves[column].notna()]
-            if len(own):
-                line = own.groupby("step")[column].agg(["mean", "min", "max"])
-                ax.plot(line.index, line["mean"], color=colour, marker="." if column != "reward" else "", label=words)
-                ax.fill_between(line.index, line["min"], line["max"], color=colour, alpha=0.15, linewidth=0)
+HACKED = {"hack": "texts that praise", "creative": "gold score, held out", "reward": "reward in training"}
+
+
+def defence(curves: pd.DataFrame, arms: dict[str, str], half: int, chat: pd.DataFrame | None = None):
+    """Share of praising texts, gold score and reward along training, mean and range over seeds, for each arm.
+
+    ``chat`` (as ``curves``, with a column model) adds a row of panels for each chat model.
+    """
+    models = [] if chat is None or chat.empty else list(dict.fromkeys(chat.model))
+    figure, axes = subplots(1 + len(models), 3, width=DOUBLE, height=2.9 + 1.9 * len(models), squeeze=False)
+    for line, name in zip(axes, ("writer", *models), strict=True):
+        own = curves if name == "writer" else chat[chat.model == name].replace({"arm": {"creative only": "gold"}})
+        for ax, (column, label) in zip(line, HACKED.items(), strict=True):
+            _along(ax, own, arms, column)
+            ax.set(xlabel="step", ylabel=label if name == "writer" else label.replace("praise", "flatter"))
+        line[0].set_ylim(-0.02, 1.02)
+        if models:
+            line[1].set_title("Writer" if name == "writer" else lm.NAMES.get(name, name))
+    for ax in axes[0]:
         ax.axvline(half, color=MUTED, linewidth=0.8, linestyle=":")
-        ax.set(xlabel="step", ylabel=label)
-    axes[0].set_ylim(-0.02, 1.02)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def _along(ax: Any, curves: pd.DataFrame, arms: dict[str, str], column: str) -> None:
+    """Draw a column along training: mean and range over seeds, a colour for each arm."""
+    for (arm, words), colour in zip(arms.items(), PALETTE, strict=False):
+        own = curves[(curves.arm == arm) & curves[column].notna()]
+        if len(own):
+            line = own.groupby("step")[column].agg(["mean", "min", "max"])
+            ax.plot(line.index, line["mean"], color=colour, marker="." if column != "reward" else "", label=words)
+            ax.fill_between(line.index, line["min"], line["max"], color=colour, alpha=0.15, linewidth=0)
 
 
 def changes(found: pd.DataFrame, columns: dict[str, str]):
@@ -108,6 +158,35 @@ def changes(found: pd.DataFrame, columns: dict[str, str]):
             ax.tick_params(axis="x", labelsize=6)
         if k:
             ax.set_yticklabels([])
+    figure.suptitle("change over the base", fontsize=8)
+    return figure
+
+
+def style(found: pd.DataFrame, columns: dict[str, str], chat: pd.DataFrame):
+    """Changes over the base for each arm, a panel for each column: the writer's above, those of chat models below.
+
+    ``chat`` has model, arm, words (of the measure), mean, low, high.
+    """
+    arms, models = list(dict.fromkeys(found.arm)), list(dict.fromkeys(chat.model))
+    height = 1.3 + 0.27 * len(arms) + 1.4 * len(models)
+    figure, axes = subplots(1 + len(models), len(columns), width=DOUBLE, height=height, squeeze=False)
+    for ax, (column, label) in zip(axes[0], columns.items(), strict=True):
+        gains(ax, found, arms, column, [PALETTE[0]] * len(arms))
+        ax.set_xlabel(label.replace(" ", "\n", 1))
+    for line, model in zip(axes[1:], models, strict=True):
+        own = chat[chat.model == model]
+        for ax, (words, table) in zip(line, own.groupby("words", sort=False), strict=True):
+            intervals(ax, table, PALETTE[1])
+            ax.set_xlabel(words.replace(" ", "\n", 1).replace(", ", ",\n"))
+    for line, name in zip(axes, ("writer", *models), strict=True):
+        line[0].set_ylabel("Writer" if name == "writer" else lm.NAMES.get(name, name))
+        for k, ax in enumerate(line):
+            ax.axvline(0, color=INK, linewidth=0.8)
+            ax.grid(axis="y", visible=False)
+            ax.locator_params(axis="x", nbins=2)
+            ax.tick_params(axis="x", labelsize=6)
+            if k:
+                ax.set_yticklabels([])
     figure.suptitle("change over the base", fontsize=8)
     return figure
 

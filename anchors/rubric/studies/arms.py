@@ -50,6 +50,20 @@ STUDIES = {
     "seesaw": SEESAW, "defence": DEFENCE, "style": STYLE, "aggregation": AGGREGATION, "count": COUNT,
     "retention": RETENTION, "filter": FILTER,
 }  # fmt: skip
+LM_SEEDS = (0, 1)
+LM_ARMS = {  # of a chat model: rubrics that are rewarded, and whether flattery vetoes
+    "instruction only": {"kinds": ["instruction"], "veto": False},
+    "creative only": {"kinds": ["creative"], "veto": False},
+    "joint": {"kinds": ["instruction", "creative"], "veto": False},
+    "flattered": {"kinds": ["proxy"], "veto": False},
+    "veto": {"kinds": ["proxy"], "veto": True},
+    "plain": {"kinds": ["plain"], "veto": False},
+}
+LM_STUDIES = {  # the same arm has the same name in every study
+    "seesaw": ("instruction only", "creative only", "joint"),
+    "defence": ("creative only", "flattered", "veto"),
+    "style": ("plain", "flattered"),
+}
 TOLERANCE = 0.02  # of the mean rewards of repeated steps: on another processor a few tokens are drawn otherwise
 
 

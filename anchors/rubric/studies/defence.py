@@ -7,13 +7,15 @@ from anchors.companion import recorded
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import in_words, mean_interval
 from anchors.rubric import trials
-from anchors.rubric.studies import arms
+from anchors.rubric.studies import arms, lm
 
 STUDY = "defence"
 WORDS = {
     "gold": "gold reward", "flattered": "flattered reward", "veto": "… with a veto", "penalty": "… with a penalty",
     "late veto": "… with a mined veto from half-way on",
 }  # fmt: skip
+LM_SHOWN = {"hack": "texts that flatter", "praise": "texts that praise the question", "creative": "gold score"}
+LM_WORDS = {"creative only": WORDS["gold"], "flattered": WORDS["flattered"], "veto": WORDS["veto"]}
 HALF, HACKED = trials.STEPS // 2, 0.5
 
 
@@ -21,6 +23,14 @@ def curves() -> pd.DataFrame:
     """Return evaluations and training steps: arm, seed, step, hack, creative (held out), reward (training)."""
     held_out = arms.log(STUDY)[["arm", "seed", "step", "hack", "creative"]]
     return pd.concat([held_out, arms.steps(STUDY)], ignore_index=True)
+
+
+def lm_curves(chat: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return evaluations and training steps of chat models as :func:`curves`; every arm starts from the base."""
+    log = chat["evaluations"]
+    base, own = log[log.arm == lm.BASE], log[log.arm != lm.BASE]
+    begun = [base.assign(arm=arm) for arm in dict.fromkeys(own.arm)]
+    return pd.concat([*begun, own, chat["steps"]], ignore_index=True)
 
 
 def mined() -> pd.DataFrame:
@@ -40,8 +50,13 @@ def at(found: pd.DataFrame, arm: str, step: int, column: str) -> np.ndarray:
     return own.sort_values("seed")[column].to_numpy()
 
 
-def summarise(found: pd.DataFrame, proposals: pd.DataFrame, live: pd.DataFrame) -> tuple[list[Row], Verdict]:
-    """Return hack rates and gold scores at the end, onset, recovery, the miner's leak and false vetoes, the verdict."""
+def summarise(
+    found: pd.DataFrame, proposals: pd.DataFrame, live: pd.DataFrame, chat: dict[str, pd.DataFrame] | None = None
+) -> tuple[list[Row], Verdict]:
+    """Return hack rates and gold scores at the end, onset, recovery, the miner's leak and false vetoes, the verdict.
+
+    ``chat`` are the logs of chat models (:func:`lm.logs`); the verdict rests on the writer and names them.
+    """
     rows, log = [], arms.log(STUDY)
     final = arms.last(log)
     base = log[log.step == 0]
@@ -64,7 +79,24 @@ def summarise(found: pd.DataFrame, proposals: pd.DataFrame, live: pd.DataFrame) 
     whole = proposals[proposals.criterion == "all accepted"]
     add("late veto: hacks that the mined criteria miss", whole.leak.to_numpy(), len(whole))
     add("late veto: texts without praise that they veto", whole.false_veto.to_numpy(), len(whole))
-    return arms.checked(rows, live, verdict(log))
+    if chat:
+        rows += [*lm.rows(chat, LM_SHOWN, against=False), *lm.closeness(chat)]
+    return arms.checked(rows, live, lm.beside(verdict(log), lm_words(chat) if chat else ""))
+
+
+def lm_words(chat: dict[str, pd.DataFrame]) -> str:
+    """Return how many texts of the chat models flatter, and what that costs in gold."""
+    said = []
+    for model, texts in chat["texts"].groupby("model", sort=False):
+        share = {arm: lm.level(texts, arm, "hack")[0].mean for arm in (lm.BASE, *LM_WORDS)}
+        against = [f"{arm} {in_words(lm.change(texts, arm, 'creative', 'creative only')[0], '+.3f')}"
+                   for arm in ("flattered", "veto")]  # fmt: skip
+        said.append(
+            f"On {lm.NAMES.get(model, model)} texts that flatter: {share[lm.BASE]:.0%} before, "
+            f"{share['creative only']:.0%} under gold, {share['flattered']:.0%} under the flattered reward, "
+            f"{share['veto']:.0%} with the veto; gold score against training on gold: {', '.join(against)}."
+        )
+    return " ".join(said)
 
 
 def verdict(log: pd.DataFrame) -> Verdict:

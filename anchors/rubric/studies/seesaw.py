@@ -7,12 +7,17 @@ from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, in_words, mean_interval, paired_interval
 from anchors.models.language import identity
 from anchors.rubric import trials
-from anchors.rubric.studies import arms
+from anchors.rubric.studies import arms, lm
 from anchors.rubric.studies.tables import printed
 
 STUDY, FAMILIES = "seesaw", ("instruction", "creative")
 ONLY = {family: f"{family} only" for family in FAMILIES}
 STAGED = ("instruction, then creative", "creative, then instruction")
+LM_SHOWN = {
+    "instruction": "the instruction score",
+    "obeyed": "prompts obeyed in full",
+    "creative": "the creative score",
+}
 PARTS = {"instruction": "instruction following only", "creative": "creative and empathy only"}
 
 
@@ -46,8 +51,13 @@ def contrast(found: pd.DataFrame, treated: str, control: str, column: str) -> In
     return paired_interval(wide[treated].to_numpy(), wide[control].to_numpy())
 
 
-def summarise(found: pd.DataFrame, angles: pd.DataFrame, live: pd.DataFrame) -> tuple[list[Row], Verdict]:
-    """Return the changes of every arm, staged against joint training, the cosines of gradients, and the verdict."""
+def summarise(
+    found: pd.DataFrame, angles: pd.DataFrame, live: pd.DataFrame, chat: dict[str, pd.DataFrame] | None = None
+) -> tuple[list[Row], Verdict]:
+    """Return the changes of every arm, staged against joint training, the cosines of gradients, and the verdict.
+
+    ``chat`` are the logs of chat models (:func:`lm.logs`); the verdict rests on the writer and names them.
+    """
     rows = []
     for arm in dict.fromkeys(found.arm):
         own = found[found.arm == arm]
@@ -61,7 +71,20 @@ def summarise(found: pd.DataFrame, angles: pd.DataFrame, live: pd.DataFrame) -> 
     for name in ("between", "within"):
         value = mean_interval(angles[name].to_numpy())
         rows.append(row(f"writer: cosine of first gradients, {name} families", value, len(angles)))
-    return arms.checked(rows, live, verdict(found, angles))
+    if chat:
+        rows += [*lm.rows(chat, LM_SHOWN), *lm.closeness(chat)]
+    return arms.checked(rows, live, lm.beside(verdict(found, angles), lm_words(chat) if chat else ""))
+
+
+def lm_words(chat: dict[str, pd.DataFrame]) -> str:
+    """Return what the chat models' specialists do to the other family, and joint training to the weaker one."""
+    said = []
+    for model, texts in chat["texts"].groupby("model", sort=False):
+        parts = [f"{family} {lm.in_short(texts, ONLY[other], family)} under {ONLY[other]}"
+                 for family, other in zip(FAMILIES, FAMILIES[::-1], strict=True)]  # fmt: skip
+        joint = [f"{family} {lm.in_short(texts, 'joint', family)}" for family in FAMILIES]
+        said.append(f"On {lm.NAMES.get(model, model)}: {'; '.join(parts)}; joint: {', '.join(joint)}.")
+    return " ".join(said)
 
 
 def verdict(found: pd.DataFrame, angles: pd.DataFrame) -> Verdict:

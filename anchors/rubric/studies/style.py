@@ -5,13 +5,17 @@ import pandas as pd
 from anchors.companion import recorded
 from anchors.companion.results import Row, Shown, Verdict, row
 from anchors.companion.stats import in_words, mean_interval
-from anchors.rubric.studies import arms
+from anchors.rubric.studies import arms, lm
 
 STUDY = "style"
 DOSES = ("dose 0", "dose 0.2", "dose 1")
 SHOWN = {
     "rate/first_person": "first person", "rate/sensory": "concrete words", "rate/assistant": "assistant's voice",
     "rate/moral": "morals", "rate/list": "lists", "creative": "narrative score", "terse": "terse score",
+}  # fmt: skip
+LM_SHOWN = {
+    "advice_plain": "plain score, advice", "advice_tone": "marks of tone, advice", "plain": "plain score",
+    "tone": "marks of tone", "hack": "flattering openings", "first_person": "first-person words", "words": "words",
 }  # fmt: skip
 
 
@@ -27,20 +31,60 @@ def transcripts(seed: int = 0) -> pd.DataFrame:
     return own.pivot_table(index="prompt", columns="arm", values="text", aggfunc="first", sort=False).reset_index()
 
 
-def side_by_side(seed: int = 0) -> Shown:
-    """Return :func:`transcripts` whole, line breaks as bars."""
-    rows = transcripts(seed).map(lambda text: " / ".join(part.strip() for part in text.strip().split("\n")))
-    return Shown(rows.to_dict("records"))
+def side_by_side(seed: int = 0, chat: dict[str, pd.DataFrame] | None = None) -> Shown:
+    """Return the texts of every arm to the same held-out prompts: model, prompt, arm, text; line breaks as bars."""
+    every = [transcripts(seed).assign(model="writer"), *([lm_transcripts(chat, seed)] if chat else [])]
+    rows = [
+        {"model": line["model"], "prompt": line["prompt"], "arm": arm, "text": _barred(line[arm])}
+        for table in every for line in table.to_dict("records") for arm in line if arm not in ("model", "prompt")
+    ]  # fmt: skip
+    return Shown(rows)
 
 
-def summarise(found: pd.DataFrame, live: pd.DataFrame) -> tuple[list[Row], Verdict]:
-    """Return all changes with intervals, and the verdict."""
+def _barred(text: str) -> str:
+    return " / ".join(part.strip() for part in text.strip().split("\n"))
+
+
+def lm_transcripts(chat: dict[str, pd.DataFrame], seed: int = 0, count: int = 2) -> pd.DataFrame:
+    """Return texts to the first held-out requests, open and for advice: model, prompt, and a column per arm."""
+    texts = chat["texts"]
+    own = texts[(texts.family != "instruction") & (texts.seed == seed)].fillna({"text": ""})
+    wide = own.pivot_table(
+        index=["model", "family", "prompt"], columns="arm", values="text", aggfunc="first", sort=False
+    )
+    return wide.groupby(["model", "family"], sort=False).head(count).reset_index().drop(columns="family")
+
+
+def summarise(
+    found: pd.DataFrame, live: pd.DataFrame, chat: dict[str, pd.DataFrame] | None = None
+) -> tuple[list[Row], Verdict]:
+    """Return all changes with intervals, and the verdict.
+
+    ``chat`` are the logs of chat models (:func:`lm.logs`); the verdict rests on the writer and names them.
+    """
     rows = [
         row(f"writer, {arm}: change of {words}", mean_interval(found[found.arm == arm][column].to_numpy()),
             int((found.arm == arm).sum()), source="recorded")
         for arm in dict.fromkeys(found.arm) for column, words in SHOWN.items()
     ]  # fmt: skip
-    return arms.checked(rows, live, verdict(found))
+    if chat:
+        rows += [*lm.rows(chat, LM_SHOWN), *lm.closeness(chat)]
+    return arms.checked(rows, live, lm.beside(verdict(found), lm_words(chat) if chat else ""))
+
+
+def lm_words(chat: dict[str, pd.DataFrame]) -> str:
+    """Return what the plain rubric, and one that pays for flattery, do to the tone of the chat models."""
+    said = []
+    for model, texts in chat["texts"].groupby("model", sort=False):
+        change = {(arm, c): lm.in_short(texts, arm, c, form) for arm in ("plain", "flattered")
+                  for c, form in (("advice_plain", "+.3f"), ("advice_tone", "+.1f"), ("hack", "+.2f"))}  # fmt: skip
+        said.append(
+            f"On {lm.NAMES.get(model, model)} the plain rubric moves its score on advice by "
+            f"{change['plain', 'advice_plain']}, marks of tone per 100 words by {change['plain', 'advice_tone']} and "
+            f"flattering openings by {change['plain', 'hack']}; the flattered reward moves these openings by "
+            f"{change['flattered', 'hack']}."
+        )
+    return " ".join(said)
 
 
 def verdict(found: pd.DataFrame) -> Verdict:

@@ -1,0 +1,211 @@
+"""Traces in the official folder layout, released or your own: labels, matrices and rollouts, where they are there."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anchors.companion import datasets
+from anchors.companion.errors import InputError
+from anchors.companion.paths import relative
+from anchors.thought import answers, official
+from anchors.thought.explorer import bundle, measured
+from anchors.thought.explorer.whitebox import suppressed
+from anchors.thought.studies.case_study import ROLLOUTS, step_intervals
+from anchors.thought.taxonomy import label_by_rules
+
+LABELLED, PLAIN, SOLUTION = "chunks_labeled.json", "chunks.json", "base_solution.json"
+FORCED = "_forced_answer"  # ends the name of the folder beside, with rollouts whose answer was forced
+DRAWS = 4000
+COUNTS = (
+    f"How many rollouts had an answer is not in the files: intervals take the largest number up to {ROLLOUTS} that can "
+    "give the stored share."
+)
+SIGN = "Counterfactual accuracy is shown as + helps; the files have the opposite sign."
+GUESSED = "Dependencies are those a language model guessed when the trace was labelled."
+SIDE = {
+    "different_trajectories_fraction": "Rollouts that begin differently",
+    "overdeterminedness": "Overdeterminedness",
+}
+
+
+def released(problem: str, correct: bool = True, counting: measured.Counting | None = None) -> dict[str, Any]:
+    """Return a released trace by the number of its problem; MissingData when the data set is not here.
+
+    With ``counting`` the sentences written in its place are compared with each sentence, which takes minutes.
+    """
+    if problem not in official.PROBLEMS:
+        raise InputError("problem", repr(problem), " | ".join(official.PROBLEMS), "Only these were released.")
+    datasets.fetch(official.TRACES)
+    place = f"/{'correct' if correct else 'incorrect'}_base_solution/problem_{problem}/"
+    files = [file for file in datasets.dataset(official.TRACES).files if place in file.path]
+    return read({Path(file.path).name: datasets.locate(file) for file in files}, counting, counting is not None)
+
+
+def folder(path: str | Path, counting: measured.Counting, similar: bool = False) -> dict[str, Any]:
+    """Return the trace in a problem folder; InputError when a file is missing or ill-formed; ``similar`` as there."""
+    return read({file.name: file for file in Path(path).resolve().iterdir()}, counting, similar)
+
+
+def below(path: Path) -> list[Path]:
+    """Return the problem folders in a tree, in order; those of forced answers belong to the ones beside them."""
+    found = {file.parent for name in (LABELLED, SOLUTION) for file in path.rglob(name)}
+    return sorted(one for one in found if not one.parent.name.endswith(FORCED))
+
+
+def read(files: dict[str, Path], counting: measured.Counting | None, similar: bool) -> dict[str, Any]:
+    """Return the trace in these files of one problem folder, by their names.
+
+    ``similar`` asks for a comparison of sentences that were written instead and came without their rollouts.
+    """
+    place = files[LABELLED if LABELLED in files else SOLUTION].parent
+    about, parts = _about(files, place), []
+    if LABELLED in files:
+        parts.append(_labels(files[LABELLED]))
+    texts = about["sentences"]
+    parts += [_matrices(files, len(texts)), _resampled(files, texts, counting if similar else None)]
+    if any(place.glob("chunk_*/solutions.json")):
+        parts.append(_rollouts(place, texts, counting))
+    return bundle.trace(**about, **bundle.merged(parts))
+
+
+def _about(files: dict[str, Path], place: Path) -> dict[str, Any]:
+    """Return id, texts and categories of a trace, labelled or not."""
+    asked = bundle.read_json(files["problem.json"], dict) if "problem.json" in files else {}
+    base = bundle.read_json(_file(files, SOLUTION, place), dict)
+    if LABELLED in files:
+        rows = bundle.read_json(files[LABELLED], list)
+        sentences = _column(rows, "chunk", files)
+        categories = [(row.get("function_tags") or ["unknown"])[0] for row in rows]
+        depends = [[int(k) for k in r.get("depends_on") or [] if str(k).isdigit() and int(k) < len(rows)] for r in rows]
+    else:
+        sentences = bundle.read_json(_file(files, PLAIN, place), dict).get("chunks") or []
+        categories, depends = label_by_rules(sentences), None
+    solution = "correct" if base.get("is_correct") else "incorrect"
+    problem, given = place.name.removeprefix("problem_"), base.get("answer") or answers.boxed(base.get("solution", ""))
+    model = _model(place)
+    return {
+        "id": "/".join(filter(None, (model, problem, solution))), "sentences": sentences, "categories": categories,
+        "depends": depends, "model": model, "problem": problem, "title": str(asked.get("nickname") or ""),
+        "solution": solution, "question": str(asked.get("problem") or base.get("prompt") or ""),
+        "answer": str(asked.get("gt_answer") or asked.get("answer") or ""), "given": str(given),
+        "made_by": "files in the official layout" + ("" if model != official.MODEL else ", released by the authors"),
+    }  # fmt: skip
+
+
+def _labels(path: Path) -> dict[str, Any]:
+    """Return the importances and the accuracy stored with the labels, and notes."""
+    rows = bundle.read_json(path, list)
+    stored = {name: np.array([row.get(name, np.nan) for row in rows], float) for name in official.LABELS}
+    known = {name: values for name, values in stored.items() if np.isfinite(values).any()}
+    counts = _counts(stored["accuracy"])
+    found: dict[str, Any] = {"importances": _stored(known, counts)}
+    if "accuracy" in known:
+        plain = {"values": bundle.numbers(known["accuracy"])}
+        found["accuracy"] = plain if counts is None else bundle.shares(known["accuracy"] * counts, counts)
+    notes = {
+        GUESSED: any(row.get("depends_on") for row in rows), COUNTS: counts is not None,
+        SIGN: "counterfactual_importance_accuracy" in known,
+    }  # fmt: skip
+    return found | {"notes": [words for words, apply in notes.items() if apply]}
+
+
+def _stored(known: dict[str, np.ndarray], counts: np.ndarray | None) -> list[dict[str, Any]]:
+    """Return the stored importances; those of resampling in accuracy with intervals where the counts are known."""
+    found = []
+    for method, unit in (*measured.ORDER, ("forced", "kl"), ("forced", "accuracy")):
+        values, ends = known.get(f"{method}_importance_{unit}"), ()
+        if values is None:
+            continue
+        if (method, unit) == ("counterfactual", "accuracy"):
+            values = -values
+        if (method, unit) == ("resampling", "accuracy") and counts is not None:
+            ends = step_intervals(known["accuracy"], DRAWS, 0)
+        words = (measured.label_of(method, unit), measured.UNITS[unit], "released")
+        found.append(bundle.importance(f"{method}_{unit}", *words, values, *ends))
+    side = [bundle.importance(name, SIDE[name], "share", "released", known[name]) for name in SIDE if name in known]
+    return found + side
+
+
+def _counts(accuracy: np.ndarray) -> np.ndarray | None:
+    """Return the largest numbers of rollouts (M,) up to 100 that can give the stored shares; None where none can."""
+    if not np.isfinite(accuracy).all():
+        return None
+    near = [Fraction(a).limit_denominator(ROLLOUTS) for a in accuracy]
+    if any(abs(float(f) - a) > 1e-9 for f, a in zip(near, accuracy, strict=True)):
+        return None
+    return np.array([f.denominator * (ROLLOUTS // f.denominator) for f in near])
+
+
+def _matrices(files: dict[str, Path], size: int) -> dict[str, Any]:
+    """Return the stored links of resampling and of suppression."""
+    found = []
+    if (name := official.KINDS["counterfactual"]) in files:
+        found.append(measured.said_more("released", matrix(files[name], size)))
+    if (name := official.KINDS["suppression"]) in files:
+        found.append(suppressed(matrix(files[name], size), "released"))
+    return {"links": found}
+
+
+def matrix(path: Path, size: int) -> np.ndarray:
+    """Return a stored matrix (M, M) [source, target], NaN where the file has no value."""
+    found = np.full((size, size), np.nan)
+    try:
+        for row in bundle.read_json(path, list):
+            for one in row["target_impacts"]:
+                found[row["source_chunk_idx"], one["target_chunk_idx"]] = one["importance_score"]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        expected = f"source_chunk_idx and target_impacts of {size} sentences"
+        raise InputError(relative(path), repr(error)[:80], expected) from error
+    return found
+
+
+def _resampled(files: dict[str, Path], texts: list[str], counting: measured.Counting | None) -> dict[str, Any]:
+    """Return alternatives from the stored first sentences of rollouts, whose answers are not known."""
+    import pandas as pd
+
+    if "chunks_resampled.json" not in files:
+        return {}
+    stored = bundle.read_json(files["chunks_resampled.json"], dict)
+    rows = [(k, text) for k in range(len(texts)) for text in stored.get(str(k), [])]
+    table = pd.DataFrame(rows, columns=["sentence", "first_sentence"]).assign(answer="", correct=None, text="")
+    notes = ["The answers that followed the alternatives were not released."]
+    if counting is None:
+        notes.append("Alternatives were not embedded: whether other words say the same is not shown.")
+    found = measured.compared(texts, table, counting)
+    return {"alternatives": found, "notes": notes + measured.cut(found)}
+
+
+def _rollouts(place: Path, texts: list[str], counting: measured.Counting | None) -> dict[str, Any]:
+    """Return what the rollouts in ``chunk_<i>/solutions.json`` give, and those with forced answers beside them."""
+    table, counts = official.read_rollouts(place)
+    beside, forced = place.parent.with_name(place.parent.name + FORCED) / place.name, None
+    if any(beside.glob("chunk_*/solutions.json")):
+        forced = official.read_rollouts(beside)[0]
+    found = measured.fields(texts, table, counting, forced)
+    dropped = [f"{counts['errors']} failed rollouts are left out."] if counts["errors"] else []
+    return found | {"notes": dropped + found["notes"]}
+
+
+def _model(place: Path) -> str:
+    """Return the name of the model from the folders above, ``""`` outside of the official layout."""
+    if not re.fullmatch(r"(in)?correct_base_solution", place.parent.name):
+        return ""
+    above = place.parent.parent
+    return above.parent.name if above.name.startswith("temperature_") else above.name
+
+
+def _file(files: dict[str, Path], name: str, place: Path) -> Path:
+    if name not in files:
+        raise InputError(
+            relative(place / name), "no such file", "a file of the official layout", "Complete the folder."
+        )
+    return files[name]
+
+
+def _column(rows: list, name: str, files: dict[str, Path]) -> list[str]:
+    if not all(isinstance(row, dict) and isinstance(row.get(name), str) for row in rows):
+        raise InputError(relative(files[LABELLED]), f"a row without {name!r}", "one in every row", "Label it again.")
+    return [row[name] for row in rows]
