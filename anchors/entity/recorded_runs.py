@@ -6,13 +6,13 @@ continues; several processes share the work when the same command is started twi
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from anchors.companion import provenance, recorded
 from anchors.companion.cache import cached_grid
 from anchors.entity import anchors, baselines, loaders, rank, store, trials
+from anchors.entity.lookups import lookup
 from anchors.entity.settings import Settings
 from anchors.entity.training import anchors_for
 from anchors.models import embed
@@ -160,18 +160,6 @@ def _record_lookups(run: str, graphs: tuple[str, ...], jobs: list[dict[str, Any]
             | rank.metrics(np.array(one["ranks"])) | {name: one[name] for name in ("seconds", "parameters")}
             for job, one in zip(jobs, found, strict=True)]  # fmt: skip
     _save(run, rows, origin, seeds=sorted({job["seed"] for job in jobs}), split="test")
-
-
-def lookup(graph: str, model: str, seed: int, changes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Train a lookup model; return its realistic ranks of the directed test queries, seconds and parameters.
-
-    ``changes`` replaces some of the default settings.
-    """
-    begun, found = time.perf_counter(), loaders.load(graph)
-    trained = baselines.train(found, model, replace(baselines.defaults(found, model), **changes or {}), seed)
-    seconds = time.perf_counter() - begun
-    size = sum(p.numel() for p in trained.model.parameters())
-    return {"ranks": trained.ranks("test").realistic.tolist(), "seconds": seconds, "parameters": size}
 
 
 def _trials(graph: str, kinds: list[dict[str, Any]], **changes: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:

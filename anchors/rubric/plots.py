@@ -52,12 +52,11 @@ def seesaw(figure2: pd.DataFrame, found: pd.DataFrame, chat: pd.DataFrame | None
     for family, colour in FAMILIES.items():
         ax = axes[f"writer {family}"]
         gains(ax, found, arms, family, [colour] * len(arms))
-        ax.set(title=f"Writer: {family}" if family == "instruction" else family)
+        ax.set(title=f"Writer,\n{family}")
         for model in models:
             own = chat[(chat.model == model) & (chat.measure == family)]
             intervals(axes[f"{model} {family}"], own, colour)
-            name = f"{lm.NAMES.get(model, model)}: " if family == "instruction" else ""
-            axes[f"{model} {family}"].set(title=name + family)
+            axes[f"{model} {family}"].set(title=f"{lm.NAMES.get(model, model)},\n{family}")
     for name, ax in axes.items():
         ax.axvline(0, color=INK, linewidth=0.8)
         ax.grid(axis="y", visible=False)

@@ -103,7 +103,7 @@ def rows(found: dict[str, pd.DataFrame], columns: dict[str, str], against: bool 
 def in_short(texts: pd.DataFrame, arm: str, column: str, form: str = "+.3f") -> str:
     """Return the change of a measure over the base as text, with a warning where the seeds disagree in sign."""
     said = in_words(change(texts, arm, column)[0], form)
-    return said if same_sign(texts, arm, column) else f"{said}, seeds disagree in sign"
+    return said if same_sign(texts, arm, column) else f"{said} [seeds disagree in sign]"
 
 
 def beside(verdict: Verdict, words: str) -> Verdict:

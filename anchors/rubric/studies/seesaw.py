@@ -83,7 +83,11 @@ def lm_words(chat: dict[str, pd.DataFrame]) -> str:
         parts = [f"{family} {lm.in_short(texts, ONLY[other], family)} under {ONLY[other]}"
                  for family, other in zip(FAMILIES, FAMILIES[::-1], strict=True)]  # fmt: skip
         joint = [f"{family} {lm.in_short(texts, 'joint', family)}" for family in FAMILIES]
-        said.append(f"On {lm.NAMES.get(model, model)}: {'; '.join(parts)}; joint: {', '.join(joint)}.")
+        obeyed = [lm.level(texts, arm, "obeyed")[0].mean for arm in (lm.BASE, ONLY["creative"])]
+        said.append(
+            f"On {lm.NAMES.get(model, model)}: {'; '.join(parts)}; joint: {', '.join(joint)}; prompts obeyed in full: "
+            f"{obeyed[0]:.0%} before, {obeyed[1]:.0%} under {ONLY['creative']}."
+        )
     return " ".join(said)
 
 
