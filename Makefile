@@ -53,8 +53,8 @@ lab: $(STAMP)  ## open JupyterLab on the notebook to start with, or on one: make
 new: $(STAMP)  ## write a notebook that works, to be changed: make new ID=hashing/own_idea
 	@$(RUN) new --id "$$ID"
 
-explore: $(STAMP)  ## a trace of your own as a page: make explore FROM=folder OUT=trace.html
-	@test -n "$$FROM" && test -n "$$OUT" || { echo 'error: FROM, OUT: found nothing; expected rollouts and a page to write. For example make explore FROM=rollouts.db OUT=trace.html.' >&2; exit 2; }
+explore: $(STAMP)  ## a trace of your own as a page: make explore FROM=path/to/problem_4682 OUT=trace.html
+	@test -n "$$FROM" && test -n "$$OUT" || { echo 'error: FROM, OUT: found nothing; expected a source and a page to write. For example make explore FROM=path/to/problem_4682 OUT=trace.html, or FROM="rollouts.db --cases cases.json".' >&2; exit 2; }
 	@$(VENV)/bin/python -m anchors.thought.explorer $$FROM -o "$$OUT"
 
 list: $(STAMP)  ## every figure: id, cost, status, claim

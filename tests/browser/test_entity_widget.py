@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
-from browser.widget_case import check_access, chromium, functions, new_page, open_box, open_live
+from browser.widget_case import check_access, functions, new_page, open_box, open_live
 from entity.link_case import HOSTILE, NO_ANCHORS, SETTINGS, box_of, graph_of, model_of
 from scipy.sparse.csgraph import shortest_path
 from scipy.special import erf
@@ -17,20 +17,6 @@ pytestmark = pytest.mark.slow
 POOLED = sorted(kind for kind in SETTINGS if kind != "tokens")
 ROWS = """all => all.map(row => [Number(row.dataset.tail), Number(row.querySelector('.score').textContent),
   row.querySelector('.fact').textContent])"""
-
-
-@pytest.fixture(scope="module")
-def instance():
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def page(instance):
-    one = new_page(instance)
-    yield one
-    assert one.trouble == []
-    one.context.close()
 
 
 @pytest.fixture(scope="module")

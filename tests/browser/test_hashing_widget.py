@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
-from browser.widget_case import check_access, chromium, functions, new_page, open_box, open_live
+from browser.widget_case import check_access, functions, new_page, open_box, open_live
 from hashing.search_case import BITS, EXAMPLES, HOSTILE, SHELF, fitted, small_box
 
 from anchors.hashing.codes import hamming, pack, unpack
@@ -17,20 +17,6 @@ pytestmark = pytest.mark.slow
 GROUPS = """all => all.map(group => [Number(group.dataset.distance), Number(group.dataset.size),
   [...group.querySelectorAll('[data-row]')].map(one => Number(one.dataset.row))])"""
 DRAWN = "all => all.map(cell => [cell.classList.contains('one'), cell.classList.contains('differs')])"
-
-
-@pytest.fixture(scope="module")
-def instance():
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def page(instance):
-    one = new_page(instance)
-    yield one
-    assert one.trouble == []
-    one.context.close()
 
 
 @pytest.fixture(scope="module")

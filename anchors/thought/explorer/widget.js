@@ -1917,7 +1917,7 @@ function svgText(ctx, figure) {
 
 function inlineStyle(original, copy) {
   const style = getComputedStyle(original);
-  if (style.display === "none") return copy.remove();
+  if (style.display === "none" || style.visibility === "hidden") return copy.remove();
   for (const name of KEPT) if (!(original.localName === "g" && name === "text-anchor")) copy.setAttribute(name,
     style.getPropertyValue(name));
   for (const name of ["style", "class", "tabindex", "role", "aria-pressed"]) copy.removeAttribute(name);
