@@ -9,6 +9,7 @@ the same command is started twice.
 import time
 from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from anchors.companion import provenance, recorded
@@ -28,6 +29,7 @@ def record(study: str) -> None:
     """Train the arms of a study; write evaluations, steps, some texts, and what was mined where something was."""
     origin = provenance.record(CODE, {"writer": identity("writer")})
     found = trials.run(arms.STUDIES[study], arms.SEEDS)
+    origin["seconds"] = round(time.perf_counter() - STARTED, 1)  # of this run: arms that were cached cost nothing
     _save_all(study, found, LOGS, origin, arms.SEEDS)
 
 
@@ -35,15 +37,15 @@ def record_lm(study: str) -> None:
     """Train the arms of a study on SmolLM2; write evaluations, steps, and the held-out texts of base and end."""
     origin = provenance.record(LM_CODE, {"smollm2": identity("smollm2")})
     found = lm_trials.run({arm: arms.LM_ARMS[arm] for arm in arms.LM_STUDIES[study]}, arms.LM_SEEDS)
-    trained = round(sum(one.get("seconds", 0.0) for one in found), 1)
-    _save_all(f"smollm2_{study}", found, LM_LOGS, origin | {"seconds_of_arms": trained}, arms.LM_SEEDS)
+    origin["versions"] = origin["versions"] | {"peft": version("peft")}
+    origin["seconds"] = round(sum(one.get("seconds", 0.0) for one in found), 1)  # whenever they were trained
+    _save_all(f"smollm2_{study}", found, LM_LOGS, origin, arms.LM_SEEDS)
 
 
 def _save_all(name: str, found: list[dict[str, Any]], logs: dict[str, str], origin: dict, seeds: Sequence[int]) -> None:
-    """Write the logs of arms, each where it has rows, with the time of this run (arms cached before cost nothing)."""
+    """Write the logs of arms, each where it has rows."""
     import pandas as pd
 
-    origin = origin | {"seconds": round(time.perf_counter() - STARTED, 1)}
     command = f"python -m {__spec__.name} {name}"
     for log, part in logs.items():
         rows = [{"arm": one["arm"], "seed": one["seed"]} | row for one in found for row in one[part]]

@@ -1,10 +1,11 @@
 """Arms on a chat model: prompts and rubrics on hand-written texts, a tiny arm that resumes, recorded logs, tables."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from anchors.companion import recorded
 from anchors.companion.errors import InputError
 from anchors.companion.results import Verdict
 from anchors.rubric import lm_evaluation as evaluation
@@ -15,7 +16,7 @@ from anchors.rubric import plots
 from anchors.rubric.studies import arms, defence, lm, seesaw, style
 
 SEA = "Tell me about the sea in one or two sentences."
-STUDIES = [study for study in arms.LM_STUDIES if f"rubric/smollm2_{study}_steps" in recorded.names()]
+STUDIES = list(arms.LM_STUDIES)
 
 
 # prompts
@@ -220,7 +221,9 @@ def made(study, effect=0.2, seeds=(0, 1)):
             for family in prompts.FAMILIES:
                 for prompt in prompts.pool(family, True):
                     row = {"arm": arm, "seed": seed, "family": family, "prompt": prompt, "text": f"{arm}\nsays"}
-                    texts.append(row | {name: 0.5 + shift + 0.01 * rng.standard_normal() for name in measures(family)})
+                    texts.append(
+                        row | {name: 0.5 + shift + 0.01 * rng.standard_normal() for name in sorted(measures(family))}
+                    )
             for step in (0,) if arm == lm.BASE else (20, 40, 60):
                 log.append({"arm": arm, "seed": seed, "step": step, "hack": 0.5 + shift, "creative": 0.5, "kl": 0.1})
             steps += [{"arm": arm, "seed": seed, "step": k, "reward": 0.5} for k in range(1, 61) if arm != lm.BASE]
@@ -254,7 +257,7 @@ def test_the_verdict_stays_the_writers_and_names_the_chat_model():
     beside = lm.beside(held, seesaw.lm_words(made("seesaw")))
     assert beside.kind == "holds"
     assert beside.claims == held.claims
-    assert beside.text.startswith("On the writer. On SmolLM2: instruction +0.198 (")
+    assert re.match(r"On the writer\. On SmolLM2: instruction \+0\.(19|20)\d \(", beside.text)
     assert "70% under the flattered reward, 50% with the veto" in defence.lm_words(made("defence"))
     assert "flattering openings by +0.20" in style.lm_words(made("style"))
     assert lm.beside(held, "") == held
