@@ -11,7 +11,8 @@ from anchors.rubric.studies import aggregation, arms, defence, others, seesaw, s
 from anchors.rubric.trials import Recipe
 from anchors.rubric.writer.gold import gold
 
-SHIPPED = sorted({name.split("/")[1].rsplit("_", 1)[0] for name in recorded.names() if name.startswith("rubric/")})
+LOGS = [name.split("/")[1] for name in recorded.names() if name.startswith("rubric/")]
+SHIPPED = sorted({name.rsplit("_", 1)[0] for name in LOGS if not name.startswith("smollm2_")})
 
 
 def changed(values, seeds=5, noise=0.001):
