@@ -1496,6 +1496,11 @@ function headButtons(ctx, heads, chosen) {
     h("span", {}, `${head.title}${head.receiver ? " ★" : ""}`), h("span", { class: "number" }, fmt(head.kurtosis))));
 }
 
+/** A measure's words, with where it comes from: the same one may be measured and exact. */
+function sourced(one) {
+  return `${one.label}${after(" · ", one.origin)}`;
+}
+
 // ----------------------------------------------------------------------------------------------------- comparison
 /** All link kinds as heat maps side by side, and the rank correlations between them. */
 function comparisonView(ctx) {
@@ -1510,9 +1515,9 @@ function comparisonView(ctx) {
       { hover: (pair, event) => ctx.point(pair, event, pair && link.flat[packed(link.M, ...pair)]),
       pick: (pair) => ctx.choose(pair) }));
     grid.replaceChildren(...maps.map((map, k) =>
-      h("figure", { style: { width: `${side}px` } }, h("figcaption", {}, trace.links[k].label), map.node,
+      h("figure", { style: { width: `${side}px` } }, h("figcaption", {}, sourced(trace.links[k])), map.node,
       scaleLegend(ctx, trace.links[k]))));
-    maps.forEach((map, k) => map.draw(trace.links[k], trace, side, false, trace.links[k].label));
+    maps.forEach((map, k) => map.draw(trace.links[k], trace, side, false, sourced(trace.links[k])));
     table.replaceChildren(correlationTable(trace));
     mark();
   }
@@ -1521,7 +1526,7 @@ function comparisonView(ctx) {
     const { trace, pair, pointed, selected } = store.values, at = pointed ?? pair;
     for (const map of maps) map.mark(at, selected);
     readout.replaceChildren(...(at ? [h("p", {}, `${at[0]} → ${at[1]}: `, trace.links.map((link) =>
-      `${link.label} ${scoreText(link, link.flat[packed(trace.M, ...at)], packed(trace.M, ...at))}`).join(" · "))]
+      `${sourced(link)} ${scoreText(link, link.flat[packed(trace.M, ...at)], packed(trace.M, ...at))}`).join(" · "))]
         : []));
   }
 
@@ -1540,7 +1545,7 @@ function correlationTable(trace) {
   });
   return h("table", {}, h("thead", {}, h("tr", {},
     ["Links", "Spearman’s ρ, all pairs", "within 5 sentences"].map((words) => h("th", { scope: "col" }, words)))),
-    h("tbody", {}, two.map((both) => h("tr", {}, h("th", { scope: "row" }, `${both[0].label} – ${both[1].label}`),
+    h("tbody", {}, two.map((both) => h("tr", {}, h("th", { scope: "row" }, both.map(sourced).join(" – ")),
       cells(both)))));
 }
 
@@ -2043,8 +2048,8 @@ function viewControls(ctx) {
     const { trace, metric: chosen, kind: kept, view, minimum } = store.values, importance = trace.importances[chosen];
     if (listed !== trace) {
       listed = trace;
-      metric.show(trace.importances.map((one, k) => option(k, `${one.label}${after(" · ", one.origin)}`)), chosen);
-      kind.show(trace.links.map((one, k) => option(k, `${one.label}${after(" · ", one.origin)}`)), kept);
+      metric.show(trace.importances.map((one, k) => option(k, sourced(one))), chosen);
+      kind.show(trace.links.map((one, k) => option(k, sourced(one))), kept);
     }
     slider.value = Math.round(100 * minimum);
     limit.textContent = minimum ? `≥ ${fmt(minimum * importance.most)}${importance.unit ? ` ${importance.unit}` : ""}`
