@@ -258,14 +258,16 @@ def test_the_figure_marks_what_is_recalled(monkeypatch, table, with_runs):
     assert box.y1 <= height
 
 
-def test_the_first_example_of_the_docs_runs():
+def test_the_examples_of_the_docs_run():
     text = (ROOT / "docs" / "entity.md").read_text(encoding="utf-8")
-    first, second = re.findall(r"```python\n(.*?)```", text, re.S)
+    first, second, third = re.findall(r"```python\n(.*?)```", text, re.S)
     names: dict = {}
     exec(compile(first, "docs/entity.md", "exec"), names)
     assert len(names["ranks"].realistic) == 2 * len(names["graph"].splits["test"])
     assert names["metrics"]["MRR"] > 0.4  # chance is about 0.24
-    compile(second, "docs/entity.md", "exec")
+    exec(compile(second, "docs/entity.md", "exec"), names)
+    assert names["box"].query == ("usa", "embassy")
+    compile(third, "docs/entity.md", "exec")
 
 
 def test_the_docs_name_switches_that_exist_with_their_defaults():

@@ -13,7 +13,7 @@ from anchors.thought.studies import corpus, head_ablation, methods
 from anchors.thought.studies import receiver_heads as heads_study
 from anchors.thought.word_problems import SHOWN
 
-IDS = [nb.id for nb in notebooks() if "models" in nb.parameters]
+IDS = [nb.id for nb in notebooks() if nb.id.startswith("thought/") and "models" in nb.parameters]
 WORDS = " we so first need check nuts is 7. 3. wait. 4 ="
 
 
