@@ -1,6 +1,7 @@
 """The notebooks as data: id, claim, parameters, needs, and the hash of all that their results depend on."""
 
 import json
+import threading
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import distributions
@@ -15,6 +16,8 @@ from anchors.companion.params import Parameter, parse_cell
 from anchors.companion.paths import NOTEBOOKS, PAPERS, PUBLISHED, ROOT, RUNS, relative
 from anchors.companion.style import STYLE
 from anchors.companion.widgets import WEB
+
+HASHING = threading.Lock()  # two threads that parse at once can trip Python 3.11 (AST recursion depth mismatch)
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,10 @@ class Notebook:
     def input_hash(self, values: dict[str, Any]) -> str:
         """Return the hash of everything the results depend on: cells, parameters, package code, data, libraries."""
         data = {name: fingerprint(name) for name in self.needs if available(name)}
-        files = own_files({**{name: p.default for name, p in self.parameters.items()}, **values})
-        code = [text_hash(self.code), source_hash(imports(self.code)), sha256(STYLE)]
-        return digest(code, values, self.logs(), data, files, self.scripts(), installed())
+        with HASHING:
+            files = own_files({**{name: p.default for name, p in self.parameters.items()}, **values})
+            code = [text_hash(self.code), source_hash(imports(self.code)), sha256(STYLE), self.scripts()]
+        return digest(code, values, self.logs(), data, files, installed())
 
     def scripts(self) -> dict[str, str]:
         """Return the hashes of scripts and style sheets of widgets, where the notebook's code makes one."""
