@@ -250,8 +250,8 @@ def test_names_that_try_to_be_code_stay_text(page, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", ["desktop", "phone"])
-def test_everybody_can_read_it(instance, umls, tmp_path, width, scheme):
-    page = new_page(instance, width, color_scheme=scheme)
+def test_everybody_can_read_it(chromium, umls, tmp_path, width, scheme):
+    page = new_page(chromium, width, color_scheme=scheme)
     for box in (umls, box_of("sea", hostile=True), box_of(NO_ANCHORS)):
         open_box(page, box, tmp_path)
         page.locator(".row").nth(1).click()

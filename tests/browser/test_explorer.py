@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import explorer_case as case
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from scipy.stats import spearmanr
 
 from anchors.companion import widgets
-from anchors.companion.doctor import browser
-from anchors.companion.picture import CHROMIUM_FLAGS
 from anchors.thought.taxonomy import INITIALS, NAMES
 
 pytestmark = pytest.mark.slow
@@ -39,14 +37,6 @@ PAYLOADS = (
     "\\(\\href{javascript:alert(1)}{x}\\) ${alert(1)} <!--",
     "__proto__",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as play:
-        instance = play.chromium.launch(executable_path=browser(), args=list(CHROMIUM_FLAGS))
-        yield instance
-        instance.close()
 
 
 @pytest.fixture

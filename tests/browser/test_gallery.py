@@ -6,12 +6,10 @@ from html.parser import HTMLParser
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from anchors.companion.doctor import browser
 from anchors.companion.notebooks import notebooks
 from anchors.companion.paths import PAPERS, ROOT, figures_dir
-from anchors.companion.picture import CHROMIUM_FLAGS
 from anchors.companion.published import paper, papers
 
 pytestmark = pytest.mark.built
@@ -21,15 +19,6 @@ FIRST = {key: next(notebook.id for notebook in HERE if notebook.id.startswith(f"
 PLAYS = ("thought/own_explorer", "rubric/own_reward_reader", "entity/own_ask_the_graph", "hashing/own_emoji_search")
 PAGES = ["index", "start", *(f"{key}/index" for key in PAPERS), *FIRST.values()]
 VOID = {"meta", "link", "img", "input", "br", "hr", "col", "source", "wbr", "area", "base", "embed", "track"}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    assert browser(), "make test installs Chromium"
-    with sync_playwright() as play:
-        instance = play.chromium.launch(executable_path=browser(), args=list(CHROMIUM_FLAGS))
-        yield instance
-        instance.close()
 
 
 def new_page(chromium, width, height, **how):

@@ -216,8 +216,8 @@ def test_names_that_try_to_be_code_stay_text(page, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", ["desktop", "phone"])
-def test_everybody_can_read_it(instance, tmp_path, width, scheme):
-    page = new_page(instance, width, color_scheme=scheme)
+def test_everybody_can_read_it(chromium, tmp_path, width, scheme):
+    page = new_page(chromium, width, color_scheme=scheme)
     for direction, what in (("words", EXAMPLES[0]), ("pictures", small_box().get("names")[SHELF])):
         open_box(page, small_box(), tmp_path, fragment(direction, what))
         check_access(page)

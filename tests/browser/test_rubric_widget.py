@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 from rubric.reward_case import (
     HOSTILE,
     RESPONSES,
@@ -18,9 +17,7 @@ from rubric.reward_case import (
 )
 
 from anchors.companion import widgets
-from anchors.companion.doctor import browser
 from anchors.companion.errors import InputError
-from anchors.companion.picture import CHROMIUM_FLAGS
 from anchors.rubric import rubric as files
 from anchors.rubric.aggregate import Aggregator, Interaction, Veto
 from anchors.rubric.formulas import group_advantages
@@ -31,14 +28,6 @@ pytestmark = pytest.mark.slow
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 NAMES = "explain, advantages, ranks, pairBound, weightRange, monotone, admissible, reward, segments, tierOf, nextTier"
 NEAR = {"rtol": 0, "atol": 1e-9}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as play:
-        instance = play.chromium.launch(executable_path=browser(), args=list(CHROMIUM_FLAGS))
-        yield instance
-        instance.close()
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ window.leave = render({ model, el: document.body });
 
 
 @contextmanager
-def chromium():
+def launched():
     """A browser; its pages are offline."""
     assert browser(), "make test installs Chromium"
     with sync_playwright() as play:
