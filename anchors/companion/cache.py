@@ -31,8 +31,15 @@ def library_versions() -> dict[str, str]:
 
 def key_of(function: Callable, arguments: dict[str, Any], salt: str = "") -> str:
     """Return the cache key of ``function(**arguments)``; ``salt`` carries data hashes."""
-    code = _code_of(function.__module__)
-    return digest(function.__module__, function.__qualname__, code, library_versions(), arguments, salt)
+    module = module_of(function)
+    return digest(module, function.__qualname__, _code_of(module), library_versions(), arguments, salt)
+
+
+def module_of(function: Callable) -> str:
+    """Return the name of a function's module, also where it is the one that runs (``python -m name``)."""
+    module = sys.modules.get(function.__module__)
+    spec = getattr(module, "__spec__", None)
+    return spec.name if function.__module__ == "__main__" and spec else function.__module__
 
 
 @cache
@@ -80,7 +87,7 @@ def _cached(function: Callable[..., Any], arguments: dict, salt: str, wait: bool
     """Return ``(True, value)``, or ``(False, None)`` when another process is computing it and ``wait`` is False."""
     from filelock import FileLock, Timeout
 
-    if _edited(function.__module__):
+    if _edited(module_of(function)):
         return True, json.loads(json.dumps(_limited(function, arguments)))
     key, store = key_of(function, arguments, salt), _store()
     hit = store.get(key)

@@ -121,3 +121,19 @@ def threads() -> int:
     from threadpoolctl import threadpool_info
 
     return max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
+
+def test_a_function_of_the_module_that_runs_is_known_by_the_module_s_name(monkeypatch):
+    import sys
+    from types import ModuleType, SimpleNamespace
+
+    from anchors.companion.cache import key_of, module_of
+    from anchors.companion.files import sha256
+
+    imported, key = module_of(sha256), key_of(sha256, {})
+    main = ModuleType("__main__")
+    main.__spec__ = SimpleNamespace(name="anchors.companion.files")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    monkeypatch.setattr(sha256, "__module__", "__main__")
+    assert module_of(sha256) == imported == "anchors.companion.files"
+    assert key_of(sha256, {}) == key
