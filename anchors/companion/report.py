@@ -3,8 +3,6 @@
 Each page carries its style, its script and its pictures; its policy allows this script, by hash, and nothing else.
 """
 
-import base64
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +17,7 @@ from anchors.companion.files import atomic_write
 from anchors.companion.notebooks import notebooks
 from anchors.companion.pages import body, highlight_css
 from anchors.companion.paths import PAPERS, ROOT
+from anchors.companion.policy import policy
 from anchors.companion.provenance import commit
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -164,25 +163,12 @@ def _write(
     """Write one page. ``extra_css`` comes with the body of a notebook, which has styles of its own in its tags."""
     css, script = _text("style.css") + (extra_css or ""), "\n".join(_text(name) for name in scripts)
     built = datetime.now(UTC).strftime("%Y-%m-%d")
-    policy = _policy(script, None if extra_css else css)
+    allowed = policy(script, None if extra_css else css)
     page = _environment().get_template(template)
-    html = page.render(css=css, script=script, policy=policy, built=built, commit=commit(), **values)
+    html = page.render(css=css, script=script, policy=allowed, built=built, commit=commit(), **values)
     path.parent.mkdir(parents=True, exist_ok=True)
     return atomic_write(path, html.encode("utf-8"))
 
 
 def _text(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8").strip("\n")
-
-
-def _policy(script: str, css: str | None) -> str:
-    """Return the page's content security policy; without ``css`` any style of the page itself is allowed."""
-    style = "'unsafe-inline'" if css is None else _hashed(css)
-    return (
-        f"default-src 'none'; script-src {_hashed(script)}; style-src {style}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hashed(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

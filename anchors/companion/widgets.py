@@ -5,8 +5,6 @@ go before them, ``web/page.js`` after them where there is no Jupyter: it stands 
 nothing is fetched; the page carries code, style and data, and a policy that forbids everything else.
 """
 
-import base64
-import hashlib
 import json
 import os
 from functools import cache
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from anchors.companion.errors import InputError
+from anchors.companion.policy import policy
 
 WEB = Path(__file__).with_name("web")
 
@@ -89,17 +88,9 @@ def page(source: Path, title: str, state: dict[str, Any], trail: tuple = (), not
     script, css = module(source, standalone=True), style(source) + "\n" + _read(WEB / "page.css")
     data = json.dumps(state, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return jinja2.Environment(autoescape=True).from_string(_read(WEB / "page.html.j2")).render(
-        title=title, script=script, css=css, trail=trail, note=note, policy=_policy(script, css),
+        title=title, script=script, css=css, trail=trail, note=note, policy=policy(script, css, "data: blob:"),
         data=data.replace("<", "\\u003c").replace("\u2028", "\\u2028"),
     )  # fmt: skip
-
-
-def _policy(script: str, css: str) -> str:
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, css)]
-    return (
-        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )
 
 
 @cache
