@@ -1,13 +1,14 @@
 """Files read and written safely: nothing is unpickled, nothing is left half-written."""
 
 import hashlib
+import json
 import os
 import secrets
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -156,6 +157,27 @@ def _object(path: Path, name: str) -> InputError:
 def _broken(path: Path, error: Exception, expected: str) -> InputError:
     found = f"a file that cannot be read ({type(error).__name__}: {error})"
     return InputError(relative(path), found, expected, "It is truncated or of another format: fetch or save it again.")
+
+
+def read_json(path: str | Path, kind: type) -> Any:
+    """Return the content of a JSON file, of the ``kind`` (dict, list) that it must be.
+
+    Raises
+    ------
+    InputError
+        The file is missing, truncated, or of another kind.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        found = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or error
+        raise InputError(relative(path), found, "a readable file", "Mind the path.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(relative(path), f"not JSON: {error}"[:100], "JSON", "It may be truncated.") from error
+    if not isinstance(content, kind):
+        raise InputError(relative(path), f"a JSON {type(content).__name__}", f"a {kind.__name__}")
+    return content
 
 
 def atomic_write(path: str | Path, content: bytes | Callable[[BinaryIO], object]) -> Path:

@@ -4,7 +4,6 @@ The layout is ``<model>/<correct|incorrect>_base_solution/problem_<id>/*.json``.
 first generation (v1/v2, 20 traces); the variance tables to the second (v4, 40 traces).
 """
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from anchors.companion import datasets
 from anchors.companion.errors import InputError
+from anchors.companion.files import read_json
 from anchors.companion.paths import relative
 
 if TYPE_CHECKING:
@@ -99,35 +99,42 @@ def step_importance(problem: str, kind: str = "counterfactual") -> np.ndarray:
     _known(problem, MATRIX_PROBLEMS)
     if kind not in KINDS:
         raise InputError("kind", repr(kind), " | ".join(KINDS))
-    path = _in(_files(TRACES), str(problem), True, KINDS[kind].removesuffix(".json"))
-    rows = _json(path, list)
-    matrix = np.full((len(rows), len(rows)), np.nan)
+    return read_matrix(_in(_files(TRACES), str(problem), True, KINDS[kind].removesuffix(".json")))
+
+
+def read_matrix(path: Path, size: int | None = None) -> np.ndarray:
+    """Return a stored matrix ``(M, M)`` [source, target], NaN where the file has no value.
+
+    ``size`` is M, the number of rows of the file by default; InputError when the file is ill-formed or of another size.
+    """
+    rows = read_json(path, list)
+    matrix = np.full((size or len(rows), size or len(rows)), np.nan)
     try:
         for row in rows:
-            targets = [impact["target_chunk_idx"] for impact in row["target_impacts"]]
-            values = [impact["importance_score"] for impact in row["target_impacts"]]
-            matrix[row["source_chunk_idx"], targets] = values
-    except (KeyError, IndexError, TypeError) as error:
-        raise InputError(relative(path), repr(error), "source_chunk_idx and target_impacts in every row") from error
+            for impact in row["target_impacts"]:
+                matrix[row["source_chunk_idx"], impact["target_chunk_idx"]] = impact["importance_score"]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        expected = f"source_chunk_idx and target_impacts of {len(matrix)} sentences in every row"
+        raise InputError(relative(path), repr(error)[:80], expected) from error
     return matrix
 
 
 def resampled_sentences(problem: str) -> list[list[str]]:
     """Return for each sentence of a correct trace the first sentences of its rollouts (answers are not released)."""
     _known(problem, RESAMPLED_PROBLEMS)
-    found = _json(_in(_files(TRACES), str(problem), True, "chunks_resampled"), dict)
+    found = read_json(_in(_files(TRACES), str(problem), True, "chunks_resampled"), dict)
     return [found[str(k)] for k in range(len(found))]
 
 
 def summary(problem: str, correct: bool = True) -> dict[str, Any]:
     """Return the released aggregates of a trace's sentence-to-sentence matrix (sec. 2.8)."""
     _known(problem, PROBLEMS)
-    return _json(_in(_files(TRACES), str(problem), correct, "summary"), dict)
+    return read_json(_in(_files(TRACES), str(problem), correct, "summary"), dict)
 
 
 def selected_problems() -> list[dict[str, Any]]:
     """Return the authors' 106 screened problems, by mean length of their traces (sec. 1)."""
-    return _json(_files(TABLES)["thought/selected_problems.json"], list)
+    return read_json(_files(TABLES)["thought/selected_problems.json"], list)
 
 
 def variance_rows() -> "DataFrame":
@@ -172,7 +179,7 @@ def read_rollouts(folder: str | Path) -> tuple["DataFrame", dict[str, int]]:
     folder, counts, rows = Path(folder), {"files": 0, "rollouts": 0, "errors": 0, "unanswered": 0}, []
     for number, path in _chunks(folder):
         counts["files"] += 1
-        for entry in _json(path, list):
+        for entry in read_json(path, list):
             if "error" in entry:
                 counts["errors"] += 1
                 continue
@@ -207,8 +214,8 @@ def _chunks(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _trace(paths: dict[str, Path]) -> Trace:
-    problem, solution = _json(paths["problem"], dict), _json(paths["base_solution"], dict)
-    rows, path = _json(paths["chunks_labeled"], list), paths["chunks_labeled"]
+    problem, solution = read_json(paths["problem"], dict), read_json(paths["base_solution"], dict)
+    rows, path = read_json(paths["chunks_labeled"], list), paths["chunks_labeled"]
     if not rows:
         raise InputError(relative(path), "no sentences", "at least one labelled sentence")
     if not solution.get("answer"):
@@ -228,20 +235,6 @@ def _trace(paths: dict[str, Path]) -> Trace:
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(relative(path.parent), f"a field is missing: {error!r}", "the official layout") from error
-
-
-def _json(path: Path, kind: type) -> Any:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(relative(path), "no such file", "a file of the official layout") from error
-    except ValueError as error:
-        raise InputError(
-            relative(path), f"not JSON: {error}", "JSON", "The file may be truncated: get it again."
-        ) from error
-    if not isinstance(content, kind):
-        raise InputError(relative(path), f"a JSON {type(content).__name__}", f"a {kind.__name__}")
-    return content
 
 
 def _files(name: str) -> dict[str, Path]:

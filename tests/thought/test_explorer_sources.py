@@ -323,7 +323,7 @@ def test_the_command_reads_a_store_with_its_cases(tmp_path):
     [
         (["nowhere", "-o", "x.html"], "error: source: found 'nowhere', no such file or folder"),
         (["reasoner", "-o", "x.txt"], "error: -o: found x.txt; expected a name that ends with .html or .json"),
-        (["reasoner", "-o", "x.html", "--cases", "none.json"], "error: none.json: found No such file"),
+        (["reasoner", "-o", "x.html", "--cases", "none.json"], "error: none.json: found no such file"),
     ],
 )
 def test_errors_of_the_command_are_one_line(words, message, capsys):

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from anchors.companion.errors import InputError
-from anchors.companion.files import atomic_write
-from anchors.companion.paths import relative
+from anchors.companion.files import atomic_write, read_json
 from anchors.thought.explorer.schema import FORMAT, checked
 
 DIGITS = 4
@@ -133,19 +132,6 @@ def load(path: str | Path) -> dict[str, Any]:
         return validate(content)
     except InputError as error:
         raise InputError(f"{Path(path).name}, {error.what}", error.found, error.expected, error.cure) from error
-
-
-def read_json(path: Path, kind: type) -> Any:
-    """Return the content of a JSON file; InputError when it is missing, truncated or of another kind."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(relative(path), error.strerror or error, "a readable file", "Mind the path.") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(relative(path), f"not JSON: {error}"[:100], "JSON", "It may be truncated.") from error
-    if not isinstance(content, kind):
-        raise InputError(relative(path), f"a JSON {type(content).__name__}", f"a {kind.__name__}")
-    return content
 
 
 def save(content: dict[str, Any], path: str | Path) -> Path:

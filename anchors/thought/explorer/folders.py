@@ -9,6 +9,7 @@ import numpy as np
 
 from anchors.companion import datasets
 from anchors.companion.errors import InputError
+from anchors.companion.files import read_json
 from anchors.companion.paths import relative
 from anchors.thought import answers, official
 from anchors.thought.explorer import bundle, measured
@@ -73,15 +74,15 @@ def read(files: dict[str, Path], counting: measured.Counting | None, similar: bo
 
 def _about(files: dict[str, Path], place: Path) -> dict[str, Any]:
     """Return id, texts and categories of a trace, labelled or not."""
-    asked = bundle.read_json(files["problem.json"], dict) if "problem.json" in files else {}
-    base = bundle.read_json(_file(files, SOLUTION, place), dict)
+    asked = read_json(files["problem.json"], dict) if "problem.json" in files else {}
+    base = read_json(_file(files, SOLUTION, place), dict)
     if LABELLED in files:
-        rows = bundle.read_json(files[LABELLED], list)
+        rows = read_json(files[LABELLED], list)
         sentences = _column(rows, "chunk", files)
         categories = [(row.get("function_tags") or ["unknown"])[0] for row in rows]
         depends = [[int(k) for k in r.get("depends_on") or [] if str(k).isdigit() and int(k) < len(rows)] for r in rows]
     else:
-        sentences = bundle.read_json(_file(files, PLAIN, place), dict).get("chunks") or []
+        sentences = read_json(_file(files, PLAIN, place), dict).get("chunks") or []
         categories, depends = label_by_rules(sentences), None
     solution = "correct" if base.get("is_correct") else "incorrect"
     problem, given = place.name.removeprefix("problem_"), base.get("answer") or answers.boxed(base.get("solution", ""))
@@ -97,7 +98,7 @@ def _about(files: dict[str, Path], place: Path) -> dict[str, Any]:
 
 def _labels(path: Path) -> dict[str, Any]:
     """Return the importances and the accuracy stored with the labels, and notes."""
-    rows = bundle.read_json(path, list)
+    rows = read_json(path, list)
     stored = {name: np.array([row.get(name, np.nan) for row in rows], float) for name in official.LABELS}
     known = {name: values for name, values in stored.items() if np.isfinite(values).any()}
     counts = _counts(stored["accuracy"])
@@ -143,23 +144,10 @@ def _matrices(files: dict[str, Path], size: int) -> dict[str, Any]:
     """Return the stored links of resampling and of suppression."""
     found = []
     if (name := official.KINDS["counterfactual"]) in files:
-        found.append(measured.said_more("released", matrix(files[name], size)))
+        found.append(measured.said_more("released", official.read_matrix(files[name], size)))
     if (name := official.KINDS["suppression"]) in files:
-        found.append(suppressed(matrix(files[name], size), "released"))
+        found.append(suppressed(official.read_matrix(files[name], size), "released"))
     return {"links": found}
-
-
-def matrix(path: Path, size: int) -> np.ndarray:
-    """Return a stored matrix (M, M) [source, target], NaN where the file has no value."""
-    found = np.full((size, size), np.nan)
-    try:
-        for row in bundle.read_json(path, list):
-            for one in row["target_impacts"]:
-                found[row["source_chunk_idx"], one["target_chunk_idx"]] = one["importance_score"]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        expected = f"source_chunk_idx and target_impacts of {size} sentences"
-        raise InputError(relative(path), repr(error)[:80], expected) from error
-    return found
 
 
 def _resampled(files: dict[str, Path], texts: list[str], counting: measured.Counting | None) -> dict[str, Any]:
@@ -168,7 +156,7 @@ def _resampled(files: dict[str, Path], texts: list[str], counting: measured.Coun
 
     if "chunks_resampled.json" not in files:
         return {}
-    stored = bundle.read_json(files["chunks_resampled.json"], dict)
+    stored = read_json(files["chunks_resampled.json"], dict)
     rows = [(k, text) for k in range(len(texts)) for text in stored.get(str(k), [])]
     table = pd.DataFrame(rows, columns=["sentence", "first_sentence"]).assign(answer="", correct=None, text="")
     notes = ["The answers that followed the alternatives were not released."]

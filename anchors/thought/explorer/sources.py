@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from anchors.companion.errors import InputError
+from anchors.companion.files import read_json
 from anchors.companion.paths import relative
 from anchors.thought import answers
 from anchors.thought.experiments import Case
@@ -188,7 +189,7 @@ def _parquet(path: Path) -> Any:
 
 def read_cases(path: str | Path) -> list[Case]:
     """Return the cases in a JSON file: a list of objects with problem, prompt, text and right."""
-    rows = bundle.read_json(Path(path), list)
+    rows = read_json(Path(path), list)
     names = ("problem", "prompt", "text", "right")
     for k, row in enumerate(rows):
         if not isinstance(row, dict) or any(not isinstance(row.get(name), str) for name in names):
