@@ -33,8 +33,10 @@ def used():
 def test_each_paper_has_a_live_cell_with_its_output():
     for paper in PAPERS:
         assert any(f"from anchors.{paper}" in "".join(cell["source"]) for cell in CODE), paper
-    for cell in CODE:
+    assert [cell for cell in CODE if "parameters" in cell["metadata"].get("tags", [])] == CODE[:1]
+    for cell in CODE[1:]:
         assert shown(cell), "".join(cell["source"])
+    for cell in CODE:
         assert not any(output["output_type"] == "error" for output in cell["outputs"])
 
 
