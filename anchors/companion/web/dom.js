@@ -44,3 +44,61 @@ function themeButton(root) {
   show(0);
   return button;
 }
+
+/**
+ * Makes a text input (role combobox) offer items in a list (role listbox): arrows move, Enter takes, Escape closes.
+ *
+ * hits() gives the items that the arrows offer, drawn(item) the children of an option; take(item) gets the chosen one,
+ * typed() is called for Enter when none is marked. Returns { open(items), close }.
+ */
+function offering(input, list, { hits, drawn, take, typed }) {
+  let offered = [], active = -1;
+
+  function show(there) {
+    list.hidden = !there;
+    input.setAttribute("aria-expanded", String(there));
+    mark(-1);
+  }
+
+  function mark(place) {
+    active = place;
+    [...list.children].forEach((option, k) => option.setAttribute("aria-selected", String(k === place)));
+    if (place < 0) return input.removeAttribute("aria-activedescendant");
+    list.children[place].scrollIntoView({ block: "nearest" });
+    return input.setAttribute("aria-activedescendant", list.children[place].id);
+  }
+
+  function open(items) {
+    offered = items;
+    list.replaceChildren(...items.map((item, k) => h("li", {
+      id: `${list.id}-${k}`, role: "option",
+      onpointerdown: (event) => { event.preventDefault(); chosen(item); },
+    }, drawn(item))));
+    show(items.length > 0);
+  }
+
+  const close = () => show(false);
+
+  function chosen(item) {
+    close();
+    take(item);
+  }
+
+  function move(step) {
+    if (list.hidden) open(hits());
+    if (!offered.length) return;
+    mark((active + step + offered.length + (active < 0 && step < 0 ? 1 : 0)) % offered.length);
+  }
+
+  input.addEventListener("focus", () => input.select());
+  input.addEventListener("blur", close);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") move(event.key === "ArrowDown" ? 1 : -1);
+    else if (event.key === "Escape") close();
+    else if (event.key === "Enter") active >= 0 ? chosen(offered[active]) : typed();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  return { open, close };
+}

@@ -148,68 +148,37 @@ const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3
 /** Returns { box, input, set }: a labelled combobox over names; `note` tells what stands at an option's end. */
 function combobox({ id, label, names, order, note, chosen, refused }) {
   const lowered = names.map(plain);
-  let offered = [], active = -1, current = 0;
+  let current = 0;
   const input = h("input", {
     type: "text", id, role: "combobox", autocomplete: "off", spellcheck: "false", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": `${id}-list`,
   });
   const list = h("ul", { class: "suggestions", id: `${id}-list`, role: "listbox", "aria-label": `Suggestions: ${label}`, hidden: true });
 
-  function open(all) {
-    const text = all ? "" : plain(input.value);
+  function like(text) {
     const hits = Array.from(names.keys()).filter((place) => lowered[place].includes(text));
-    offered = hits.sort((a, b) => lowered[b].startsWith(text) - lowered[a].startsWith(text) || order(a, b)).slice(0, OFFERED);
-    active = -1;
-    list.replaceChildren(...offered.map((place, number) => h("li", {
-      id: `${id}-${number}`, role: "option", "aria-selected": "false", onpointerdown: (event) => { event.preventDefault(); take(place); },
-    }, h("span", {}, names[place]), note(place) && h("span", { class: "count" }, note(place)))));
-    list.hidden = !offered.length;
-    input.setAttribute("aria-expanded", String(!list.hidden));
-    input.removeAttribute("aria-activedescendant");
+    return hits.sort((a, b) => lowered[b].startsWith(text) - lowered[a].startsWith(text) || order(a, b)).slice(0, OFFERED);
   }
 
-  function close() {
-    list.hidden = true;
-    active = -1;
-    input.setAttribute("aria-expanded", "false");
-    input.removeAttribute("aria-activedescendant");
-  }
+  /** All names while the input still holds the current one, else those like what was typed. */
+  const hits = () => like(plain(input.value) === lowered[current] ? "" : plain(input.value));
 
   function take(place) {
-    close();
     input.value = names[place];
     chosen(place);
   }
 
-  function enter() {
+  function typed() {
     const text = plain(input.value), exact = lowered.indexOf(text);
-    if (active >= 0) return take(offered[active]);
+    offer.close();
     if (exact >= 0) return take(exact);
-    const like = lowered.filter((name) => text && name.includes(text)).slice(0, 3);
-    close();
-    return refused(`${label}: “${input.value.trim()}” is not in the graph. ${like.length ? `Like it: ${like.join(" | ")}.` : "Type a part of a name and choose from the list."}`);
+    const near = lowered.filter((name) => text && name.includes(text)).slice(0, 3);
+    return refused(`${label}: “${input.value.trim()}” is not in the graph. ${near.length ? `Like it: ${near.join(" | ")}.` : "Type a part of a name and choose from the list."}`);
   }
 
-  function point(step) {
-    if (list.hidden) open(plain(input.value) === lowered[current]);
-    if (!offered.length) return;
-    active = (active + step + offered.length + (active < 0 && step < 0 ? 1 : 0)) % offered.length;
-    [...list.children].forEach((option, number) => option.setAttribute("aria-selected", String(number === active)));
-    list.children[active].scrollIntoView({ block: "nearest" });
-    input.setAttribute("aria-activedescendant", `${id}-${active}`);
-  }
-
-  input.addEventListener("input", () => open(false));
-  input.addEventListener("click", () => open(plain(input.value) === lowered[current]));
-  input.addEventListener("focus", () => input.select());
-  input.addEventListener("blur", close);
-  input.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") point(event.key === "ArrowDown" ? 1 : -1);
-    else if (event.key === "Escape") close();
-    else if (event.key === "Enter") enter();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  const drawn = (place) => [h("span", {}, names[place]), note(place) && h("span", { class: "count" }, note(place))];
+  const offer = offering(input, list, { hits, drawn, take, typed });
+  input.addEventListener("input", () => offer.open(like(plain(input.value))));
+  input.addEventListener("click", () => offer.open(hits()));
   const box = h("div", {}, h("label", { for: id }, label), h("div", { class: "combobox" }, input, list));
   return { box, set: (place) => { current = place; input.value = names[place]; } };
 }

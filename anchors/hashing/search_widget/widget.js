@@ -264,7 +264,7 @@ function render({ model, el }) {
 
   /** Asks with words, or with the picture of that name. */
   function ask(text) {
-    closeList();
+    offer.close();
     if (byWords()) return change({ word: text.trim() });
     const row = plainNames.indexOf(plain(text));
     if (row < 0) return say(`No picture is called “${text.trim()}”. Type a part of a name and choose from the list, or pick a picture below.`);
@@ -340,54 +340,19 @@ function render({ model, el }) {
   }
 
   // --- suggestions -----------------------------------------------------------------------------------------------
-  let offered = [], active = -1;
-  function openList() {
-    const pool = byWords() ? vocabulary : plainNames;
-    offered = suggested(pool, plain(input.value));
-    active = -1;
-    list.replaceChildren(...offered.map((place, number) => h("li", {
-      id: `${id}-option${number}`, role: "option", "aria-selected": "false", onpointerdown: (event) => { event.preventDefault(); take(place); },
-    }, byWords() ? vocabulary[place] : [tile(place, 32, true), `${names[place]}${place < shelf ? " (training)" : ""}`])));
-    list.hidden = !offered.length;
-    input.setAttribute("aria-expanded", String(!list.hidden));
-    input.removeAttribute("aria-activedescendant");
-  }
-
-  function closeList() {
-    list.hidden = true;
-    active = -1;
-    input.setAttribute("aria-expanded", "false");
-    input.removeAttribute("aria-activedescendant");
-  }
-
-  function take(place) {
-    input.value = byWords() ? vocabulary[place] : names[place];
-    ask(input.value);
-  }
-
-  function point(step) {
-    if (list.hidden) openList();
-    if (!offered.length) return;
-    active = (active + step + offered.length + (active < 0 && step < 0 ? 1 : 0)) % offered.length;
-    [...list.children].forEach((option, number) => option.setAttribute("aria-selected", String(number === active)));
-    list.children[active].scrollIntoView({ block: "nearest" });
-    input.setAttribute("aria-activedescendant", `${id}-option${active}`);
-  }
-
+  const hits = () => suggested(byWords() ? vocabulary : plainNames, plain(input.value));
+  const offer = offering(input, list, {
+    hits, typed: () => ask(input.value),
+    drawn: (place) => (byWords() ? vocabulary[place] : [tile(place, 32, true), `${names[place]}${place < shelf ? " (training)" : ""}`]),
+    take: (place) => {
+      input.value = byWords() ? vocabulary[place] : names[place];
+      ask(input.value);
+    },
+  });
   input.addEventListener("input", () => {
-    openList();
+    offer.open(hits());
     if (byWords() && known.has(plain(input.value))) change({ word: input.value.trim() });
   });
-  input.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") point(event.key === "ArrowDown" ? 1 : -1);
-    else if (event.key === "Escape") closeList();
-    else if (event.key === "Enter") active >= 0 ? take(offered[active]) : ask(input.value);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  input.addEventListener("focus", () => input.select());
-  input.addEventListener("blur", closeList);
 
   // --- the address of a page holds what is asked -------------------------------------------------------------------
   function remember() {
