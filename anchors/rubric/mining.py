@@ -248,7 +248,8 @@ def pattern(phrase: Phrase) -> str:
 
     It takes time in proportion to the text.
     """
-    gap = rf"[^\w{MARKS}]+" if phrase[-1] == STOP else r"(?!['’]\w)\W+"
+    between = rf"[^\w{MARKS}]+" if phrase[-1] == STOP else r"\W+"
+    gap = rf"(?!['’]\w){between}"  # an apostrophe within a word parts nothing
     body = gap.join(re.escape(word) for word in bare(phrase))
     front = r"\A\W*" if phrase[0] == START else r"(?<!\w)(?<!\w['’])"
     back = rf"(?=[^\w{MARKS}]*(?:[{MARKS}]|\Z))" if phrase[-1] == STOP else r"(?!['’]?\w)"

@@ -91,6 +91,12 @@ def test_a_pattern_finds_what_holds_the_phrase_and_nothing_else(text, data):
         assert bool(re.search(pattern(clause), text, re.I)) == (first_clause(text) == clause)
 
 
+def test_an_apostrophe_within_a_word_parts_no_phrase():
+    for phrase in (first_clause("great-great"), ("great", "great")):
+        assert re.search(pattern(phrase), "great-great")
+        assert not re.search(pattern(phrase), "great'great")
+
+
 @pytest.mark.parametrize("text", ["great " * 20_000, "great" + "\n" * 50_000, "-" * 100_000, "great question" * 9_000])
 def test_patterns_are_accepted_as_safe_and_take_linear_time(text):
     for phrase in [("great", "question", "indeed"), (START, "great", "question"), (START, "great", STOP)]:
