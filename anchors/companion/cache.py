@@ -88,7 +88,7 @@ def _cached(function: Callable[..., Any], arguments: dict, salt: str, wait: bool
     from filelock import FileLock, Timeout
 
     if _edited(module_of(function)):
-        return True, json.loads(json.dumps(_limited(function, arguments)))
+        return True, json.loads(json.dumps(limited(function, arguments)))
     key, store = key_of(function, arguments, salt), _store()
     hit = store.get(key)
     if hit is None:
@@ -103,7 +103,7 @@ def _cached(function: Callable[..., Any], arguments: dict, salt: str, wait: bool
 def _compute(function: Callable[..., Any], arguments: dict, store: Any, key: str) -> dict:
     import sqlite3
 
-    hit = {"value": _limited(function, arguments)}
+    hit = {"value": limited(function, arguments)}
     try:
         store.set(key, hit)
     except (sqlite3.Error, OSError) as error:
@@ -112,8 +112,11 @@ def _compute(function: Callable[..., Any], arguments: dict, store: Any, key: str
     return {"value": json.loads(json.dumps(hit["value"]))}
 
 
-def _limited(function: Callable[..., Any], arguments: dict) -> Any:
-    """Compute with one thread: processes share the cores, and one thread adds up in the same order everywhere."""
+def limited(function: Callable[..., Any], arguments: dict) -> Any:
+    """Return ``function(**arguments)``, computed with one thread as all that is cached.
+
+    Processes share the cores, and one thread adds up in the same order everywhere.
+    """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):

@@ -1,10 +1,11 @@
-"""Means, intervals and paired differences over seeds."""
+"""Means, intervals and paired differences over seeds; intervals of shares."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 FEWEST = 5  # values from which an interval is shown
+Z = 1.959963984540054  # of a 95 % interval
 
 
 class Interval(NamedTuple):
@@ -53,6 +54,22 @@ def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
     known = np.isfinite(values)
     total, count = np.where(known, values, 0.0).sum(axis), known.sum(axis)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def wilson(share: np.ndarray, n: np.ndarray, z: float = Z) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of 95 % intervals of shares (…) of ``n`` (…) (Wilson 1927); NaN where n is 0."""
+    n = np.where(n > 0, n, np.nan)
+    centre, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low, high = (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)
+    return np.where(share == 0, 0 * n, low), np.where(share == 1, 1 + 0 * n, high)  # exact, where rounding is not
+
+
+def difference(first: np.ndarray, n_first: Any, second: np.ndarray, n_second: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of 95 % intervals of ``second - first``, shares of independent samples (Newcombe 1998)."""
+    (low_1, high_1), (low_2, high_2) = wilson(first, n_first), wilson(second, n_second)
+    gap = second - first
+    low = gap - np.sqrt((second - low_2) ** 2 + (high_1 - first) ** 2)
+    return low, gap + np.sqrt((high_2 - second) ** 2 + (first - low_1) ** 2)
 
 
 def in_words(found: Interval, form: str = "+.2f", unit: str = "") -> str:

@@ -5,6 +5,7 @@ go before them, ``web/page.js`` after them where there is no Jupyter: it stands 
 nothing is fetched; the page carries code, style and data, and a policy that forbids everything else.
 """
 
+import base64
 import json
 import os
 from functools import cache
@@ -37,7 +38,11 @@ class Widget:
         """The anywidget behind this one, made when it is first asked for; its traits are the state."""
         if self._live is None:
             self._live = _live_class(self.source, tuple(self.state))(live=True, **self.state)
+            self._listen(self._live)
         return self._live
+
+    def _listen(self, live: Any) -> None:
+        """Hook: what Python does when the browser asks; called once, when the anywidget has been made."""
 
     def get(self, name: str) -> Any:
         """Return a value of the state, as the reader has left it."""
@@ -47,9 +52,15 @@ class Widget:
         """Set a value of the state; the browser follows."""
         if name not in self.state:
             raise InputError("widget state", repr(name), " | ".join(self.state), "Mind the spelling.")
-        self.state[name] = value
+        self._show(**{name: value})
+
+    def _show(self, **values: Any) -> None:
+        """Set several values of the state at once, so that the browser never sees half of them."""
+        self.state.update(values)
         if self._live is not None:
-            setattr(self._live, name, value)
+            with self._live.hold_sync():
+                for name, value in values.items():
+                    setattr(self._live, name, value)
 
     def page(self, trail: tuple[tuple[str, str], ...] = (), note: str = "") -> str:
         """Return the widget as one HTML page without any request; ``trail`` (name, link) leads back, ``note`` below."""
@@ -62,6 +73,13 @@ class Widget:
 
     def __repr__(self) -> str:
         return f"{self.title}: run this cell in JupyterLab to play with it, or open its page from the gallery."
+
+
+def text64(array: Any, dtype: str) -> str:
+    """Return the numbers of an array as ``dtype`` (``"<f4"``, ``"u1"``) in base64, as a state holds them."""
+    import numpy as np
+
+    return base64.b64encode(np.ascontiguousarray(array, dtype).tobytes()).decode()
 
 
 @cache

@@ -47,6 +47,11 @@ class Graph:
         return 2 * len(self.relations)
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the entities: what their texts begin with, up to the first colon."""
+        return tuple(text.split(":")[0] for text in self.texts)
+
+    @cached_property
     def directed_texts(self) -> tuple[str, ...]:
         """Texts of the 2 R directed relations; backwards they begin with "inverse" (SimKGC)."""
         return self.relation_texts + tuple(f"inverse {text}" for text in self.relation_texts)

@@ -4,9 +4,7 @@ A page holds the query tower of a pooled model (:func:`tower`, a few matrices), 
 answer itself. In Jupyter every question goes to the model in Python, whatever its encoder and the size of its graph.
 """
 
-import base64
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anchors.companion.cache import cached
+from anchors.companion.cache import cached, limited
 from anchors.companion.errors import AnchorsError, InputError
-from anchors.companion.widgets import Widget
-from anchors.entity import linking, loaders, negatives, trials
-from anchors.entity.anchors import NONE, Anchors
+from anchors.companion.widgets import Widget, text64
+from anchors.entity import linking, loaders, trials
 from anchors.entity.graph import SPLITS, Graph
 from anchors.entity.settings import Settings
 from anchors.entity.training import Model
@@ -65,21 +62,21 @@ class LinkBox(Widget):
         linking.entity_of(graph, head), linking.relation_of(graph, relation)  # errors before anything is trained
         job = {"graph": name, "settings": trials.job(name, "sea", seed, profile)["settings"]}
         state = cached(trained_materials, loaders.fingerprint(name) + embed.identity(), **job)
-        return cls(graph, lambda: _trained(**job), head, relation, top, state)
+        return cls(graph, lambda: limited(_trained, job), head, relation, top, state)
 
     @cached_property
     def model(self) -> Model:
         """The trained model behind the box."""
         return self._model() if callable(self._model) else self._model
 
-    @property
-    def live(self) -> Any:
-        """The anywidget; its questions go to :meth:`ask`."""
-        fresh = self._live is None
-        live = super().live
-        if fresh:
-            live.observe(lambda change: setattr(live, "answer", self.ask(change["new"])), "asked")
-        return live
+    @cached_property
+    def vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N, d) twice: all entities of the model reading their anchors, and none; encoded once for all questions."""
+        return linking.both(self.model.entity_vectors)
+
+    def _listen(self, live: Any) -> None:
+        """Answer the questions of the browser by :meth:`ask`."""
+        live.observe(lambda change: setattr(live, "answer", self.ask(change["new"])), "asked")
 
     @property
     def query(self) -> tuple[str, str]:
@@ -94,7 +91,8 @@ class LinkBox(Widget):
     def ask(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a question of the browser, or ``{"asked", "error"}`` with one line."""
         try:
-            return {"asked": asked} | answer(self.model, **{name: asked[name] for name in QUESTION})
+            question = {name: asked[name] for name in QUESTION}
+            return {"asked": asked} | answer(self.model, **question, vectors=self.vectors)
         except AnchorsError as error:
             return {"asked": asked, "error": str(error)}
 
@@ -102,55 +100,34 @@ class LinkBox(Widget):
 QUESTION = ("head", "relation", "reads", "without", "top")
 
 
-def answer(model: Model, head: int, relation: int, reads: bool, without: list[int], top: int) -> dict[str, list]:
+def answer(
+    model: Model, head: int, relation: int, reads: bool, without: list[int], top: int,
+    vectors: tuple[np.ndarray, np.ndarray] | None = None,
+) -> dict[str, list]:  # fmt: skip
     """Return the best tails when the model reads as asked, and what anchors give; parallel lists, best tail first.
 
     Parameters
     ----------
     reads : whether anchors are read at all (of the head and of all tails).
     without : entities that are taken from the head's anchors; the tails keep theirs.
+    vectors : of all entities, from :func:`anchors.entity.linking.both`; encoded where they are not given.
 
     ``other`` is the rank in the other reading: without any anchor when all own ones are read, else with all own ones.
-    ``head_loss`` and ``own_loss`` are the head_anchors and own_anchors of :func:`anchors.entity.linking.link`, ``best``
-    is its best anchor (an entity, or -1) and ``cost`` what its loss costs.
+    The others, where the model has anchors, are those of :func:`anchors.entity.linking.gains`.
     """
     query = np.array([[head, relation, 0]])
-    own = model.query_vectors(query)[0] @ model.entity_vectors().T  # (N,)
-    none = model.query_vectors(query, anchors=None)[0] @ model.entity_vectors(anchors=None).T
+    everyone, bare = vectors or linking.both(model.entity_vectors)
+    asked = linking.both(model.query_vectors, query)
+    own, none = everyone @ asked[0][0], bare @ asked[1][0]  # (N,)
     now = own if reads else none
     if reads and without and model.anchors is not None:
-        now = model.query_vectors(query, anchors=less(model.anchors, without))[0] @ model.entity_vectors().T
+        now = everyone @ model.query_vectors(query, anchors=linking.less(model.anchors, without))[0]
     other = ranks(none if now is own else own)
     best = np.argsort(-now, kind="stable")[: min(top, MOST)]
-    gains = _gains(model, query, best, own) if model.anchors is not None else {}
-    return {"tails": best.tolist(), "scores": now[best].tolist(), "other": other[best].tolist(), **gains}
-
-
-def _gains(model: Model, query: np.ndarray, tails: np.ndarray, own: np.ndarray) -> dict[str, list]:
-    """Return, for each of ``tails`` (t,), how much of its score with all own anchors, ``own`` (N,), they give."""
-    everyone, asked = model.entity_vectors()[tails], model.query_vectors(query)[0]
-    mine = head_anchors(model, int(query[0, 0]))
-    loss = np.stack([own[tails] - everyone @ model.query_vectors(query, anchors=less(model.anchors, [one]))[0]
-                     for one in mine], 1) if mine else np.zeros((len(tails), 0))  # (t, k)  # fmt: skip
-    best = loss.argmax(1) if mine else None
-    return {
-        "head_loss": (own[tails] - everyone @ model.query_vectors(query, anchors=None)[0]).tolist(),
-        "own_loss": (own[tails] - model.entity_vectors(anchors=None)[tails] @ asked).tolist(),
-        "best": [NONE] * len(tails) if best is None else [mine[place] for place in best],
-        "cost": [0.0] * len(tails) if best is None else loss[np.arange(len(tails)), best].tolist(),
-    }
-
-
-def head_anchors(model: Model, head: int) -> list[int]:
-    """Return the anchors that a head is read with, as entities, nearest first."""
-    ids, _ = negatives.anchors_of(model.anchors, np.array([head]), np.array([NONE]), model.settings.k)
-    return [int(one) for one in model.anchors.chosen[ids[0][ids[0] != NONE]] if one != NONE]
-
-
-def less(anchors: Anchors, entities: list[int]) -> Anchors:
-    """Return anchors without some of them; an entity's next nearest anchor, where it has one, takes the free place."""
-    places = np.flatnonzero(np.isin(anchors.chosen, entities))
-    return replace(anchors, nearest=np.where(np.isin(anchors.nearest, places), NONE, anchors.nearest))
+    found = {"tails": best, "scores": now[best], "other": other[best]}
+    if model.anchors is not None:
+        found |= linking.gains(model, query, best, (everyone, bare), asked)
+    return {name: column.tolist() for name, column in found.items()}
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:
@@ -162,15 +139,11 @@ def ranks(scores: np.ndarray) -> np.ndarray:
 
 def trained_materials(graph: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Train SEA and return :func:`materials`."""
-    return materials(trials.trained(graph, Settings(**settings)))
+    return materials(_trained(graph, settings))
 
 
 def _trained(graph: str, settings: dict[str, Any]) -> Model:
-    """Train SEA as :func:`trained_materials` did: one thread adds up in the same order."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        return trials.trained(graph, Settings(**settings))
+    return trials.trained(graph, Settings(**settings))
 
 
 def materials(model: Model) -> dict[str, Any]:
@@ -183,7 +156,7 @@ def materials(model: Model) -> dict[str, Any]:
     directed = graph.relations + tuple(f"inverse {relation}" for relation in graph.relations)
     return {
         "graph": loaders.title(graph.name),
-        "entities": labels([text.split(":")[0] for text in graph.texts], graph.entities),
+        "entities": labels(graph.names, graph.entities),
         "relations": labels(graph.directed_texts, directed),
         "facts": {split: graph.splits[split].ravel().tolist() for split in SPLITS},
         "anchors": None if model.anchors is None else _anchors(model), "tower": tower(model),
@@ -218,7 +191,7 @@ def tower(model: Model) -> dict[str, Any] | None:
     parts = _parts(model)
     if sum(part.size for part in parts.values()) > LARGEST:
         return None
-    made = {name: {"shape": list(part.shape), "base64": _text64(part)} for name, part in parts.items()}
+    made = {name: {"shape": list(part.shape), "base64": text64(part, "<f4")} for name, part in parts.items()}
     return made | {"epsilon": model.encoder.query.norm.eps}
 
 
@@ -241,7 +214,3 @@ def _parts(model: Model) -> dict[str, np.ndarray]:
             parts["bag"] = torch.cat([query.anchor(one) for one in rows])
     numbers = {name: part.cpu().numpy() for name, part in parts.items()}
     return numbers | {"with": model.entity_vectors(), "none": model.entity_vectors(anchors=None)}
-
-
-def _text64(array: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()

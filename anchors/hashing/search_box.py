@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anchors.companion.cache import cached
+from anchors.companion.cache import cached, limited
 from anchors.companion.errors import AnchorsError, InputError
-from anchors.companion.widgets import Widget
-from anchors.hashing.codes import hamming, pack, unpack
+from anchors.companion.widgets import Widget, text64
+from anchors.hashing.codes import pack, unpack
 from anchors.hashing.emoji_views import catalogue, render
-from anchors.hashing.studies.emoji_search import DATA, engine
+from anchors.hashing.search_plot import CREDIT
+from anchors.hashing.studies.emoji_search import DATA, fitted, search
 from anchors.hashing.trials import dataset, salt
 from anchors.hashing.views import Views
 from anchors.models import embed
@@ -27,7 +28,6 @@ from anchors.models import embed
 SOURCE = Path(__file__).with_name("search_widget")
 TILE, COLUMNS, COLOURS = 56, 41, 128  # pixels of a picture, pictures in a row of the sheet, colours of the sheet
 LONGEST = 300  # characters of a question
-CREDIT = "Emoji artwork: OpenMoji (openmoji.org), CC BY-SA 4.0"
 
 
 class SearchBox(Widget):
@@ -57,7 +57,7 @@ class SearchBox(Widget):
 
     @classmethod
     def trained(cls, bits: int, ratio: float, seed: int, words: list[str], picture: int = 0) -> "SearchBox":
-        """Return the box of the search engine (:func:`anchors.hashing.studies.emoji_search.engine`); cached.
+        """Return the box of the search engine (:func:`anchors.hashing.studies.emoji_search.fitted`); cached.
 
         ``words`` are phrases that are offered first; the first one is asked.
         """
@@ -65,21 +65,16 @@ class SearchBox(Widget):
             raise InputError("words", "an empty list", "one phrase or more", "The first one is asked.")
         setting = {"bits": bits, "ratio": ratio, "seed": seed}
         state = cached(trained_materials, salt([DATA]) + embed.identity(), **setting, words=list(words))
-        return cls(lambda: engine(**setting)[0], state, picture)
+        return cls(lambda: limited(fitted, setting), state, picture)
 
     @cached_property
     def model(self) -> Any:
         """The fitted hash functions behind the box."""
         return self._model if hasattr(self._model, "transform") else self._model()
 
-    @property
-    def live(self) -> Any:
-        """The anywidget; it sends what the browser cannot hash to :meth:`hashed`."""
-        fresh = self._live is None
-        live = super().live
-        if fresh:
-            live.observe(lambda change: setattr(live, "answer", self.hashed(change["new"])), "asked")
-        return live
+    def _listen(self, live: Any) -> None:
+        """Hash by :meth:`hashed` what the browser cannot."""
+        live.observe(lambda change: setattr(live, "answer", self.hashed(change["new"])), "asked")
 
     @property
     def query(self) -> str:
@@ -95,7 +90,7 @@ class SearchBox(Widget):
     def hashed(self, text: str) -> dict[str, str]:
         """Return ``{"text", "code"}``, the code in base64, or ``{"text", "error"}`` with one line."""
         try:
-            return {"text": text, "code": _text64(self.code_of(text))}
+            return {"text": text, "code": text64(self.code_of(text), "u1")}
         except AnchorsError as error:
             return {"text": text, "error": str(error)}
 
@@ -115,9 +110,8 @@ class SearchBox(Widget):
     def answers(self, k: int = 8) -> pd.DataFrame:
         """Return the k nearest answers to what asks now: name and Hamming distance, ties in database order."""
         asking, database = self._compared()
-        distances = hamming(asking, database)[0].astype(int)
-        rows = np.argsort(distances, kind="stable")[:k]
-        return pd.DataFrame({"answer": [self.get("names")[row] for row in rows], "distance": distances[rows]})
+        hits = search(asking[0], database, self.get("length"), self.query, k)
+        return pd.DataFrame({"answer": [self.get("names")[row] for row in hits.rows], "distance": hits.distances})
 
     def _compared(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the first ``length`` bits of the query (1, ·) and of the database (n, ·), packed."""
@@ -135,7 +129,7 @@ class SearchBox(Widget):
 
 def trained_materials(bits: int, ratio: float, seed: int, words: list[str]) -> dict[str, Any]:
     """Return :func:`materials` of the search engine, with the whole :func:`vocabulary`."""
-    return materials(engine(bits, ratio, seed)[0], dataset(DATA), words, vocabulary(words))
+    return materials(fitted(bits, ratio, seed), dataset(DATA), words, vocabulary(words))
 
 
 def materials(model: Any, views: Views, examples: list[str], known: list[str]) -> dict[str, Any]:
@@ -155,8 +149,9 @@ def materials(model: Any, views: Views, examples: list[str], known: list[str]) -
     return {
         "bits": model.bits, "shelf": len(train), "names": [*train.items, *test.items], "kinds": numbers.tolist(),
         "subgroups": subgroups.tolist(), "about": train.extras["words"].tolist(), "vocabulary": known,
-        "examples": list(examples), "credit": CREDIT, "sheet": {"png": sheet(both["code"]), "columns": COLUMNS},
-    } | {name: _text64(packed) for name, packed in coded.items()}  # fmt: skip
+        "examples": list(examples), "credit": f"{CREDIT} (openmoji.org)",
+        "sheet": {"png": sheet(both["code"]), "columns": COLUMNS},
+    } | {name: text64(packed, "u1") for name, packed in coded.items()}  # fmt: skip
 
 
 def vocabulary(words: list[str]) -> list[str]:
@@ -185,10 +180,6 @@ def sheet(codes: list[str], tile: int = TILE) -> str:
     out = io.BytesIO()
     Image.fromarray(grid).quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return base64.b64encode(out.getvalue()).decode()
-
-
-def _text64(packed: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(packed, np.uint8).tobytes()).decode()
 
 
 def _codes(text: str, width: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from anchors.companion.style import DOUBLE, INK, MARKERS, MUTED, PALETTE, colours, subplots
+from anchors.thought.explorer import bundle
 from anchors.thought.studies import explorer as study
 from anchors.thought.taxonomy import CATEGORIES, INITIALS, NAMES
 
@@ -47,7 +48,7 @@ def _covered() -> list[tuple[str, str]]:
 
 def _strip(ax: Any, trace: dict[str, Any], key: str) -> None:
     """Draw an importance of every sentence with its interval, and its exact value."""
-    by_key = {one["key"]: one for one in trace["importances"]}
+    by_key = bundle.by_key(trace, "importances")
     values, low, high = (np.array(by_key[key][part], float) for part in ("values", "low", "high"))
     x = np.arange(len(values))
     ends = np.nan_to_num(np.abs([values - low, high - values]))
@@ -91,7 +92,7 @@ def _circle(ax: Any, trace: dict[str, Any]) -> None:
 
 
 def _pairs(trace: dict[str, Any], key: str) -> dict[tuple[int, int], float | None]:
-    rows = next(one["rows"] for one in trace["links"] if one["key"] == key)
+    rows = bundle.by_key(trace, "links")[key]["rows"]
     return {(i, i + 1 + k): value for i, row in enumerate(rows) for k, value in enumerate(row)}
 
 

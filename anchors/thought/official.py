@@ -6,6 +6,7 @@ first generation (v1/v2, 20 traces); the variance tables to the second (v4, 40 t
 
 import re
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,25 @@ def read_trace(folder: str | Path) -> Trace:
     return _trace({name: Path(folder) / f"{name}.json" for name in ("problem", "base_solution", "chunks_labeled")})
 
 
+def files_of(problem: str, correct: bool = True) -> dict[str, Path]:
+    """Return the files of a released trace by their names; InputError for a problem that is not among them."""
+    _known(problem, PROBLEMS)
+    place = _place(problem, correct)
+    return {path.removeprefix(place): file for path, file in _files(TRACES).items() if path.startswith(place)}
+
+
+def labels_of(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Return for each of :data:`LABELS` its values ``(M,)`` in labelled rows, NaN where a row has none."""
+    return {name: np.array([row.get(name, np.nan) for row in rows], float) for name in LABELS}
+
+
+def judged(value: Any, path: Path) -> bool | None:
+    """Return an ``is_correct`` of a file as it is; InputError unless it is true, false or null (not known)."""
+    if not isinstance(value, bool | None):
+        raise InputError(relative(path), f"is_correct {value!r}"[:80], "true, false or null")
+    return value
+
+
 def step_importance(problem: str, kind: str = "counterfactual") -> np.ndarray:
     """Return the released sentence-to-sentence matrix ``(M, M)`` [source, target] of a correct trace (sec. 2.7, 2.8).
 
@@ -99,7 +119,7 @@ def step_importance(problem: str, kind: str = "counterfactual") -> np.ndarray:
     _known(problem, MATRIX_PROBLEMS)
     if kind not in KINDS:
         raise InputError("kind", repr(kind), " | ".join(KINDS))
-    return read_matrix(_in(_files(TRACES), str(problem), True, KINDS[kind].removesuffix(".json")))
+    return read_matrix(files_of(problem)[KINDS[kind]])
 
 
 def read_matrix(path: Path, size: int | None = None) -> np.ndarray:
@@ -112,7 +132,10 @@ def read_matrix(path: Path, size: int | None = None) -> np.ndarray:
     try:
         for row in rows:
             for impact in row["target_impacts"]:
-                matrix[row["source_chunk_idx"], impact["target_chunk_idx"]] = impact["importance_score"]
+                source, target = index(row["source_chunk_idx"]), index(impact["target_chunk_idx"])
+                if min(source, target) < 0:
+                    raise IndexError(f"index {min(source, target)}")
+                matrix[source, target] = impact["importance_score"]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         expected = f"source_chunk_idx and target_impacts of {len(matrix)} sentences in every row"
         raise InputError(relative(path), repr(error)[:80], expected) from error
@@ -122,14 +145,13 @@ def read_matrix(path: Path, size: int | None = None) -> np.ndarray:
 def resampled_sentences(problem: str) -> list[list[str]]:
     """Return for each sentence of a correct trace the first sentences of its rollouts (answers are not released)."""
     _known(problem, RESAMPLED_PROBLEMS)
-    found = read_json(_in(_files(TRACES), str(problem), True, "chunks_resampled"), dict)
+    found = read_json(files_of(problem)["chunks_resampled.json"], dict)
     return [found[str(k)] for k in range(len(found))]
 
 
 def summary(problem: str, correct: bool = True) -> dict[str, Any]:
     """Return the released aggregates of a trace's sentence-to-sentence matrix (sec. 2.8)."""
-    _known(problem, PROBLEMS)
-    return read_json(_in(_files(TRACES), str(problem), correct, "summary"), dict)
+    return read_json(files_of(problem, correct)["summary.json"], dict)
 
 
 def selected_problems() -> list[dict[str, Any]]:
@@ -180,7 +202,7 @@ def read_rollouts(folder: str | Path) -> tuple["DataFrame", dict[str, int]]:
     for number, path in _chunks(folder):
         counts["files"] += 1
         for entry in read_json(path, list):
-            if "error" in entry:
+            if isinstance(entry, dict) and "error" in entry:
                 counts["errors"] += 1
                 continue
             rows.append(_rollout(path, number, entry))
@@ -192,17 +214,18 @@ def read_rollouts(folder: str | Path) -> tuple["DataFrame", dict[str, int]]:
     return table, counts
 
 
-def _rollout(path: Path, sentence: int, entry: dict[str, Any]) -> dict[str, Any]:
+def _rollout(path: Path, sentence: int, entry: Any) -> dict[str, Any]:
     needed = ("chunk_removed", "chunk_resampled", "rollout")
     if not isinstance(entry, dict) or any(name not in entry for name in needed):
-        raise InputError(relative(path), f"a rollout with {list(entry)}", f"{', '.join(needed)}, answer, is_correct")
+        found = f"a rollout with {list(entry)}" if isinstance(entry, dict) else f"the rollout {entry!r}"[:80]
+        raise InputError(relative(path), found, f"{', '.join(needed)}, answer, is_correct")
     return {
         "sentence": sentence,
         "removed": entry["chunk_removed"],
         "first_sentence": entry["chunk_resampled"],
         "text": entry["rollout"],
         "answer": entry.get("answer") or "",
-        "correct": entry.get("is_correct"),
+        "correct": judged(entry.get("is_correct"), path),
     }
 
 
@@ -221,18 +244,19 @@ def _trace(paths: dict[str, Path]) -> Trace:
     if not solution.get("answer"):
         raise InputError(relative(paths["base_solution"]), "no answer", "the final answer of the trace")
     try:
-        labels = {name: np.array([row.get(name, np.nan) for row in rows], float) for name in LABELS}
         return Trace(
             model=path.parts[-4],
             problem=path.parts[-2].removeprefix("problem_"),
-            correct=bool(solution["is_correct"]),
+            correct=bool(judged(solution["is_correct"], paths["base_solution"])),
             question=problem["problem"],
             answer=solution["answer"],
             full_cot=solution["full_cot"],
             sentences=tuple(row["chunk"] for row in rows),
             categories=tuple((row["function_tags"] or ["unknown"])[0] for row in rows),
-            labels=labels,
+            labels=labels_of(rows),
         )
+    except InputError:
+        raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(relative(path.parent), f"a field is missing: {error!r}", "the official layout") from error
 
@@ -244,7 +268,11 @@ def _files(name: str) -> dict[str, Path]:
 
 
 def _in(files: dict[str, Path], problem: str, correct: bool, name: str) -> Path:
-    return files[f"thought/{MODEL}/{_SOLUTIONS[correct]}/problem_{problem}/{name}.json"]
+    return files[f"{_place(problem, correct)}{name}.json"]
+
+
+def _place(problem: str, correct: bool) -> str:
+    return f"thought/{MODEL}/{_SOLUTIONS[correct]}/problem_{problem}/"
 
 
 def _known(problem: str, known: tuple[str, ...]) -> None:

@@ -89,7 +89,7 @@ def test_neighbourhoods_are_those_of_the_training_graph(page):
         for way in filter(None, ways):
             assert all(graph.neighbours[one, other] for one, other in pairwise(way))
         read = page.evaluate("([s, head]) => own.anchorsOf(s.anchors, head)", [state, head])
-        assert [model.anchors.chosen[row] for row, _ in read] == link_box.head_anchors(model, head)
+        assert [model.anchors.chosen[row] for row, _ in read] == linking.head_anchors(model, head)
         assert [hop for _, hop in read] == [min(hops[head, model.anchors.chosen[row]], FAR) for row, _ in read]
 
 
@@ -126,7 +126,7 @@ def test_an_anchor_is_taken_away_and_comes_back(page, tmp_path):
     box, model = box_of("sea"), model_of("sea")
     head = int(np.flatnonzero((model.anchors.nearest != NONE).all(1))[0])
     open_box(page, box, tmp_path, fragment(box, head, 1))
-    mine = link_box.head_anchors(model, head)
+    mine = linking.head_anchors(model, head)
     button = page.locator(f".anchor-buttons [data-anchor='{mine[0]}']")
     button.focus()
     page.keyboard.press("Enter")

@@ -64,9 +64,9 @@ def test_an_anchor_that_is_taken_away_makes_room_for_the_next():
     model = model_of("sea")
     own = model.anchors
     head = int(np.flatnonzero((own.nearest != NONE).all(1))[0])
-    mine = link_box.head_anchors(model, head)
+    mine = linking.head_anchors(model, head)
     assert mine == own.chosen[own.nearest[head][: model.settings.k]].tolist()
-    less = link_box.less(own, mine[:1])
+    less = linking.less(own, mine[:1])
     assert not np.isin(less.nearest, np.flatnonzero(own.chosen == mine[0])).any()
     assert (less.nearest[own.nearest != NONE] == NONE).any()
     changed = asked(model, head, 1, without=mine[:1])

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anchors.companion import recorded, stats
 from anchors.companion.errors import InputError
-from anchors.thought.explorer import bundle
+from anchors.thought.explorer import bundle, schema
+from anchors.thought.reasoner import audit
 
 HOSTILE = '</script><img src=x onerror="alert(1)">\u2028 \\boxed{1} & "q" \'s\' \x00 😀 $x$ {{7*7}}'
 
@@ -64,10 +66,41 @@ def test_shares_without_rollouts_are_null():
 @given(st.integers(1, 500), st.data())
 def test_wilson_intervals_hold_their_share(n, data):
     right = data.draw(st.integers(0, n))
-    low, high = (float(x[0]) for x in bundle.wilson(np.array([right / n]), np.array([n])))
+    low, high = (float(x[0]) for x in stats.wilson(np.array([right / n]), np.array([n])))
     assert 0 <= low <= right / n <= high <= 1
-    mirror = bundle.wilson(np.array([1 - right / n]), np.array([n]))
+    mirror = stats.wilson(np.array([1 - right / n]), np.array([n]))
     assert low == pytest.approx(1 - float(mirror[1][0]), abs=1e-12)
+
+
+def test_wilson_takes_arrays_of_any_shape_and_zeros():
+    share, n = np.array([[0.5, 0.0], [1.0, 0.3]]), np.array([[10, 10], [10, 0]])
+    low, high = stats.wilson(share, n)
+    np.testing.assert_allclose(low, [[0.2366, 0], [0.7225, np.nan]], atol=5e-5)
+    np.testing.assert_allclose(high, [[0.7634, 0.2775], [1, np.nan]], atol=5e-5)
+
+
+def test_the_recorded_audit_has_the_same_intervals():
+    """Shares are recorded with six digits, so that their intervals agree to five."""
+    table, _ = recorded.load("thought/reasoner_audit")
+    own = {row.rate: (row.reasoner, row.n) for row in table.itertuples()}
+    found = audit.compared(own, {row.rate: (row.process, row.n) for row in table.itertuples()})
+    assert found.columns.tolist() == table.columns.tolist()
+    assert found.rate.tolist() == table.rate.tolist()
+    np.testing.assert_allclose(found[["low", "high"]], table[["low", "high"]], rtol=1e-5)
+
+
+def test_the_audit_knows_nothing_of_a_rate_without_cases():
+    found = audit.compared({"recalls right": (1.0, 10)}, {"recalls right": (1.0, 60), "checks wrong": (0.5, 60)})
+    rows = found.set_index("rate")
+    assert rows.loc["checks wrong"].tolist() == [0.0, 0.0, 1.0, 0, audit.EXACT["checks wrong"]]
+    assert rows.loc["recalls right", ["low", "high"]].tolist() == pytest.approx([0.7225, 1], abs=5e-5)
+    assert found.low.dtype == float
+
+
+def test_importances_and_links_by_their_keys():
+    trace = small()["traces"][0]
+    assert bundle.by_key(trace, "links") == {"truth": trace["links"][0]}
+    assert bundle.by_key(trace, "importances")["k"]["values"] == [1, None, 2]
 
 
 def test_empty_fields_are_left_out_and_equal_keys_get_their_origin():
@@ -127,7 +160,9 @@ def broken(change):
         (lambda t: t["alternatives"][0][0].pop("text"), r"alternatives\[0\]\[0\].text: found nothing"),
         (lambda t: t["heads"][0]["received"].pop(), r"heads\[0\].received: found 2 values"),
         (lambda t: t["sentences"][1].update(depends=[3]), r"sentences\[1\].depends: found \[3\]; expected indices"),
-        (lambda t: t["sentences"][1].update(depends=[-1]), "indices from 0 to 2"),
+        (lambda t: t["sentences"][1].update(depends=[-1]), "indices of earlier sentences, 0 to 0"),
+        (lambda t: t["sentences"][1].update(depends=[1]), r"sentences\[1\].depends: found \[1\]"),
+        (lambda t: t["sentences"][0].update(depends=[0]), r"\[\], since no sentence is earlier"),
         (lambda t: t["sentences"][2].update(text=3), r"sentences\[2\].text: found 3"),
         (lambda t: t["sentences"][2].update(text="\ud83d"), r"sentences\[2\].text: found '\\ud83d'"),
         (lambda t: t.update(sentences=[]), "sentences: found"),
@@ -155,7 +190,7 @@ def test_two_traces_with_one_id_are_refused():
 
 
 def test_a_trace_that_is_too_long_is_refused():
-    texts = ["x"] * (bundle.SENTENCES + 1)
+    texts = ["x"] * (schema.SENTENCES + 1)
     with pytest.raises(InputError, match="found 1,001 sentences; expected at most 1,000"):
         bundle.bundle([bundle.trace("long", texts, texts)])
 

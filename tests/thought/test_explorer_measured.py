@@ -5,9 +5,10 @@ import pytest
 from explorer_rollouts import CASE, FIRST, LAST, NEAR, OTHER, SECOND, embed, rollouts, store
 
 from anchors.companion.errors import InputError
+from anchors.companion.stats import difference
 from anchors.thought.estimators import kl
 from anchors.thought.experiments import Case
-from anchors.thought.explorer import bundle, measured, sources
+from anchors.thought.explorer import measured, sources
 from anchors.thought.rollouts import RolloutStore
 
 READING = sources.Reading((CASE,), embed=embed)
@@ -38,6 +39,25 @@ def test_accuracy_before_every_sentence_and_after_the_last(trace):
     assert trace["accuracy"]["n"] == [20, 10, 10, 10], "rollouts without an answer do not count"
     assert trace["forced"]["values"] == [0, 0.5, 1, 1]
     assert trace["forced"]["n"] == [10, 10, 10, 10]
+
+
+def test_failed_rollouts_with_forced_answers_are_counted_and_left_out(trace, tmp_path):
+    with store(tmp_path / "r.sqlite") as found:
+        forced = [r for r in rollouts() if r.kind == "forced"]
+        found.add([r.__class__(**{**vars(r), "seed": 100, "error": "cut off"}) for r in forced if r.seed == 0])
+        own = sources.read(found, READING)["traces"][0]
+    assert "4 failed rollouts with forced answers are left out." in own["notes"]
+    assert own["forced"] == trace["forced"]
+    assert own["importances"] == trace["importances"]
+
+
+def test_rollouts_with_forced_answers_that_all_failed_are_none(tmp_path):
+    with RolloutStore(tmp_path / "r.sqlite") as found:
+        blank = {"answer": "", "correct": None, "error": "cut off"}
+        found.add([r.__class__(**{**vars(r), **(blank if r.kind == "forced" else {})}) for r in rollouts()])
+        own = sources.read(found, READING)["traces"][0]
+    assert "forced" not in own
+    assert "40 failed rollouts with forced answers are left out." in own["notes"]
 
 
 def test_wilson_intervals_by_hand(trace):
@@ -104,9 +124,9 @@ def test_links_with_newcombes_intervals(trace):
 
 
 def test_difference_has_the_limits_of_both_shares():
-    low, high = bundle.difference(np.array([0.5]), np.array([8]), np.array([0.5]), np.array([8]))
+    low, high = difference(np.array([0.5]), np.array([8]), np.array([0.5]), np.array([8]))
     assert low[0] == -high[0]
-    low, high = bundle.difference(np.array([0.0]), np.array([10]), np.array([1.0]), np.array([10]))
+    low, high = difference(np.array([0.0]), np.array([10]), np.array([1.0]), np.array([10]))
     assert high[0] == 1
     assert low[0] == pytest.approx(1 - np.sqrt(2) * (1 - 0.72247), abs=1e-4)
 

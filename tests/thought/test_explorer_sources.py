@@ -1,6 +1,7 @@
 """What the explorer reads: official folders, released traces, the companion's own, and the command's errors."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from anchors.companion import datasets
 from anchors.companion.errors import InputError, MissingData
 from anchors.thought import experiments, official
 from anchors.thought.attention import sentence_attention
-from anchors.thought.explorer import bundle, examples, sources
+from anchors.thought.explorer import bundle, examples, measured, sources
 from anchors.thought.explorer.__main__ import main
 from anchors.thought.reasoner import program
 from anchors.thought.rollouts import RolloutStore
@@ -114,13 +115,14 @@ def test_a_tree_and_rollouts_with_forced_answers_beside(tmp_path):
     for k in range(2):
         one = {"chunk_removed": "a", "chunk_resampled": "First we count.", "rollout": "So.", "answer": "3"}
         write(place / f"chunk_{k}/solutions.json", [one | {"is_correct": True}] * 3 + [{"error": "timeout"}])
-        write(beside / f"chunk_{k}/solutions.json", [one | {"answer": "4", "is_correct": False}] * 2)
+        write(beside / f"chunk_{k}/solutions.json", [one | {"answer": "4", "is_correct": False}] * 2 + [{"error": ""}])
     reading = sources.Reading(embed=lambda texts: np.eye(len(texts)))
     first, second = sources.read(tmp_path, reading)["traces"]
     assert (first["id"], second["id"]) == ("m/1/correct", "m/1/incorrect")
     assert (first["accuracy"]["values"], first["accuracy"]["n"]) == ([1, 1], [3, 3])
     assert first["forced"]["values"] == [0, 0]
     assert "2 failed rollouts are left out." in first["notes"]
+    assert "2 failed rollouts with forced answers are left out." in first["notes"]
     assert "accuracy" not in second
 
 
@@ -150,6 +152,66 @@ def test_faults_of_a_folder_are_named(folder, name, content, message):
     with pytest.raises(InputError, match=message) as caught:
         sources.read(folder)
     assert "problem_7" in str(caught.value)
+
+
+LABELLED, RESAMPLED, SOLUTION = "chunks_labeled.json", "chunks_resampled.json", "base_solution.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (LABELLED, [ROWS[0] | {"function_tags": 5}], "function_tags: 5 is no list"),
+        (LABELLED, [ROWS[0] | {"function_tags": "plan"}], "function_tags: 'plan' is no list"),
+        (LABELLED, [ROWS[0] | {"function_tags": [5]}, ROWS[1]], "category: found 5"),
+        (LABELLED, [ROWS[0] | {"depends_on": 3}], "depends_on: 3 is no list"),
+        (LABELLED, [ROWS[0] | {"accuracy": "high"}], "could not convert string to float: 'high'"),
+        (LABELLED, [ROWS[0] | {"accuracy": 10**400}], "OverflowError"),
+        (LABELLED, [ROWS[0] | {"accuracy": 1.5}, ROWS[1]], "found accuracy 1.5; expected a share from 0 to 1"),
+        (LABELLED, [ROWS[0] | {"accuracy": -0.1}, ROWS[1]], "found accuracy -0.1; expected a share from 0 to 1"),
+        (SOLUTION, {"solution": None}, "TypeError"),
+        (SOLUTION, {"answer": "3", "is_correct": "false"}, "found is_correct 'false'; expected true, false or null"),
+        (RESAMPLED, {"0": None}, "row 0: None is no list"),
+        (RESAMPLED, {"0": [5]}, r"alternatives\[0\]\[0\].text: found 5"),
+        ("step_importance.json", [{"source_chunk_idx": 0, "target_impacts": 3}], "TypeError"),
+        ("chunk_0/solutions.json", [5], "found the rollout 5; expected chunk_removed"),
+    ],
+)
+def test_faults_within_a_folder_are_one_line_of_the_command(folder, tmp_path, capsys, name, content, message):
+    write(folder / name, content)
+    assert main([str(folder), "-o", str(tmp_path / "x.json")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(message, error), error
+    assert "7" in error.split("found")[0], "the folder is named"
+
+
+@pytest.mark.parametrize("chunks", [[1, 2], "abc", 5, None, {"0": "a"}])
+def test_sentences_without_labels_are_a_list_of_texts(folder, chunks):
+    (folder / LABELLED).unlink()
+    write(folder / "chunks.json", {"chunks": chunks})
+    with pytest.raises(InputError, match=r"problem_7/chunks\.json: found chunks .*; expected a list of texts"):
+        sources.read(folder)
+
+
+def test_only_earlier_sentences_are_depended_on(folder):
+    write(folder / LABELLED, [ROWS[0] | {"depends_on": ["0", "1"]}, ROWS[1] | {"depends_on": ["²", 0, "1", "-1", "x"]}])
+    trace = sources.read(folder)["traces"][0]
+    assert [s["depends"] for s in trace["sentences"]] == [[], [0]]
+
+
+def test_what_a_trace_does_not_know_is_null(folder):
+    write(folder / LABELLED, [row | {"depends_on": None, "accuracy": None, "function_tags": None} for row in ROWS])
+    trace = sources.read(folder)["traces"][0]
+    assert "accuracy" not in trace
+    assert [(s["category"], s["depends"]) for s in trace["sentences"]] == [("unknown", [])] * 2
+
+
+@pytest.mark.parametrize("options", [{"seed": -1}, {"bootstrap": -5}, {"seed": 1.5}, {"seed": True}, {"seed": 2**40}])
+def test_options_that_are_no_whole_numbers_are_refused(options):
+    (name,) = options
+    with pytest.raises(InputError, match=f"{name}: found .*; expected a whole number from 0"):
+        sources.Reading(**options)
+    assert sources.Reading(**{name: np.int64(3)}).counting.seed in (0, 3)
 
 
 @pytest.fixture
@@ -195,6 +257,26 @@ def test_an_incorrect_released_trace_has_no_matrices(released):
 def test_a_problem_that_was_not_released_is_refused():
     with pytest.raises(InputError, match="found '17'; expected 2238"):
         sources.read("17")
+
+
+def test_options_reach_the_companions_own_traces():
+    plain = sources.read("reasoner/1", sources.Reading(bootstrap=0))["traces"][0]
+    assert all("low" not in one for one in plain["importances"])
+    rough = sources.read("reasoner/1", sources.Reading(bootstrap=10))["traces"][0]
+    fine = sources.read("reasoner/1")["traces"][0]
+    key = "resampling_accuracy"
+    assert values(rough, key)["values"] == values(fine, key)["values"] == values(plain, key)["values"]
+    assert values(rough, key)["low"] != values(fine, key)["low"]
+
+
+def test_options_reach_the_recorded_traces():
+    log = examples.methods.rolled(examples.corpus.RECORDED, "laptop", 0, 1, 0)[0]
+    found = [examples.recorded(log, measured.Counting(examples.one_hot, n, s)) for n, s in ((0, 0), (10, 0), (10, 1))]
+    rows = [one["importances"][3] for one in found]
+    assert "low" not in rows[0]
+    assert rows[1]["low"] != rows[2]["low"]
+    trace = sources.read("smollm2/0", sources.Reading(bootstrap=0))["traces"][0]
+    assert "low" not in values(trace, "resampling_accuracy")
 
 
 def test_a_specimen_has_measured_and_exact_numbers_and_its_true_graph():
@@ -324,6 +406,9 @@ def test_the_command_reads_a_store_with_its_cases(tmp_path):
         (["nowhere", "-o", "x.html"], "error: source: found 'nowhere', no such file or folder"),
         (["reasoner", "-o", "x.txt"], "error: -o: found x.txt; expected a name that ends with .html or .json"),
         (["reasoner", "-o", "x.html", "--cases", "none.json"], "error: none.json: found no such file"),
+        (["reasoner/0", "-o", "x.html", "--seed", "-1"], "error: seed: found -1; expected a whole number from 0"),
+        (["4682", "-o", "x.html", "--bootstrap", "-5"], "error: bootstrap: found -5; expected a whole number from 0"),
+        (["reasoner/99999999999999999999", "-o", "x.html"], "error: source: found 'reasoner/99999999999999999999'"),
     ],
 )
 def test_errors_of_the_command_are_one_line(words, message, capsys):

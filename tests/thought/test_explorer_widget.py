@@ -105,6 +105,15 @@ def test_a_dropped_folder_is_read_by_its_paths(explorer, sent):
     assert explorer.shown["question"] == "How many?"
 
 
+def test_a_dropped_trace_with_a_fault_is_told_in_one_line(explorer, sent):
+    rows = [{"chunk": "We count to three.", "function_tags": 5}]
+    drop(explorer, chunks_labeled__json=json.dumps(rows), base_solution__json='{"answer": "3", "is_correct": true}')
+    assert [one["kind"] for one in sent] == ["error"]
+    assert "function_tags: 5 is no list" in sent[0]["text"]
+    assert "/tmp" not in sent[0]["text"]
+    assert explorer.traces == ["a", "b"]
+
+
 def test_dropped_files_of_one_trace_are_one_trace(explorer, sent):
     rows = [{"chunk": "We count to three.", "function_tags": []}]
     drop(explorer, chunks_labeled__json=json.dumps(rows), base_solution__json='{"answer": "3", "is_correct": false}')

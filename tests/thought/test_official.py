@@ -51,6 +51,11 @@ def test_a_trace(folder):
         ("chunks_labeled.json", [{"chunk_idx": 0}], "a field is missing"),
         ("base_solution.json", {"answer": "", "is_correct": True}, "no answer"),
         ("base_solution.json", {"answer": "3"}, "is_correct"),
+        (
+            "base_solution.json",
+            {"answer": "3", "is_correct": "false"},
+            "found is_correct 'false'; expected true, false",
+        ),
         ("problem.json", "", "not JSON"),
     ],
 )
@@ -86,6 +91,10 @@ def test_rollouts_with_an_error_are_dropped_and_counted(tmp_path):
         ('[{"rollout": "b', "not JSON"),
         ([{"rollout": "b"}], "chunk_removed, chunk_resampled"),
         ({"error": "quota"}, "a JSON dict"),
+        ([5], "found the rollout 5; expected chunk_removed"),
+        (["error"], "found the rollout 'error'; expected chunk_removed"),
+        ([rollout(is_correct="false")], "found is_correct 'false'; expected true, false or null"),
+        ([rollout(is_correct=1)], "found is_correct 1; expected true, false or null"),
     ],
 )
 def test_bad_rollouts(tmp_path, content, message):
@@ -93,6 +102,31 @@ def test_bad_rollouts(tmp_path, content, message):
     with pytest.raises(InputError, match=message) as caught:
         read_rollouts(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def impact(source, target):
+    return [{"source_chunk_idx": source, "target_impacts": [{"target_chunk_idx": target, "importance_score": 0.5}]}]
+
+
+def test_a_matrix_has_its_values_where_the_file_says(tmp_path):
+    write(tmp_path / "m.json", impact(0, 2))
+    matrix = official.read_matrix(tmp_path / "m.json", 3)
+    assert matrix[0, 2] == 0.5
+    assert np.isnan(matrix).sum() == 8
+
+
+@pytest.mark.parametrize("pair", [(0, -1), (-1, 0), (0, 3), (None, 1), (0, "1"), (0, 1.0), ([0, 1], 2)])
+def test_indices_of_a_matrix_that_are_none(tmp_path, pair):
+    write(tmp_path / "m.json", impact(*pair))
+    with pytest.raises(
+        InputError, match=r"m\.json: found .*Error.*; expected source_chunk_idx and target_impacts of 3"
+    ):
+        official.read_matrix(tmp_path / "m.json", 3)
+
+
+def test_files_of_a_trace_that_was_not_released():
+    with pytest.raises(InputError, match=r"problem: found '1'; expected 2238 \| 6998"):
+        official.files_of("1")
 
 
 def test_no_rollouts(tmp_path):

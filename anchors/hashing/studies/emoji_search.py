@@ -29,12 +29,14 @@ class Hits:
     query_bits: np.ndarray
 
 
+def fitted(bits: int, ratio: float, seed: int):
+    """Return RREH fitted on emoji pictures and sentence embeddings."""
+    return fit(semi_paired(dataset(DATA), ratio, seed), "RREH", bits, seed, PARAMS)
+
+
 def engine(bits: int, ratio: float, seed: int):
-    """Return RREH fitted on emoji pictures and sentence embeddings, and the packed codes of all training pictures
-    and texts, each by its own hash function."""
-    task = semi_paired(dataset(DATA), ratio, seed)
-    model = fit(task, "RREH", bits, seed, PARAMS)
-    train = task.train
+    """Return :func:`fitted` and the packed codes of all training pictures and texts, each by its own hash function."""
+    model, train = fitted(bits, ratio, seed), dataset(DATA).train()
     return model, {"image": model.transform(images=train.image), "text": model.transform(texts=train.text)}
 
 

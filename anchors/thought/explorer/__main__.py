@@ -6,6 +6,7 @@ from pathlib import Path
 
 from anchors.companion.errors import AnchorsError, InputError
 from anchors.thought.explorer import sources
+from anchors.thought.explorer.measured import BOOTSTRAP
 from anchors.thought.explorer.widget import TITLE, Explorer
 
 
@@ -32,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--out", required=True, help="the page (.html), or the bundle (.json)")
     parser.add_argument("--cases", help="JSON with the traces that a store holds rollouts of; see docs/explorer.md")
     parser.add_argument("--title", default=TITLE, help="heading of the page")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="resamples behind the intervals (1000)")
+    parser.add_argument("--bootstrap", type=int, default=BOOTSTRAP, help="resamples behind the intervals (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the intervals, and of the companion's own traces (0)")
     return parser
 

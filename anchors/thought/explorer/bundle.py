@@ -14,13 +14,12 @@ import numpy as np
 
 from anchors.companion.errors import InputError
 from anchors.companion.files import atomic_write, read_json
+from anchors.companion.stats import wilson
 from anchors.thought.explorer.schema import FORMAT, checked
 
 DIGITS = 4
-SENTENCES = 1000  # most that a trace may have: a matrix of links then has half a million numbers
-Z = 1.959963984540054  # of a 95 % interval
 
-__all__ = ["FORMAT", "SENTENCES", "bundle", "trace", "validate"]
+__all__ = ["FORMAT", "bundle", "trace", "validate"]
 
 
 def number(value: Any) -> int | float | None:
@@ -67,22 +66,6 @@ def shares(right: Any, answered: Any) -> dict[str, Any]:
     return {"values": numbers(share), "low": numbers(low), "high": numbers(high), "n": [int(n) for n in answered]}
 
 
-def wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of 95 % intervals of shares of n (Wilson 1927); NaN where n is 0."""
-    n = np.where(n > 0, n, np.nan)
-    centre, half = share + Z**2 / (2 * n), Z * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    low, high = (centre - half) / (1 + Z**2 / n), (centre + half) / (1 + Z**2 / n)
-    return np.where(share == 0, 0 * n, low), np.where(share == 1, 1 + 0 * n, high)  # exact, where rounding is not
-
-
-def difference(first: np.ndarray, n_first: Any, second: np.ndarray, n_second: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of 95 % intervals of ``second - first``, shares of independent samples (Newcombe 1998)."""
-    (low_1, high_1), (low_2, high_2) = wilson(first, n_first), wilson(second, n_second)
-    gap = second - first
-    low = gap - np.sqrt((second - low_2) ** 2 + (high_1 - first) ** 2)
-    return low, gap + np.sqrt((high_2 - second) ** 2 + (first - low_1) ** 2)
-
-
 def trace(id: str, sentences: Sequence[str], categories: Sequence[str], **more: Any) -> dict[str, Any]:
     """Return a trace of the bundle.
 
@@ -112,7 +95,12 @@ def bundle(traces: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def validate(content: Any) -> dict[str, Any]:
     """Return a bundle as it is when it is one; InputError, one line with trace and field, when it is not."""
-    return checked(content, SENTENCES)
+    return checked(content)
+
+
+def by_key(trace: dict[str, Any], field: str) -> dict[str, dict[str, Any]]:
+    """Return the ``importances`` or ``links`` of a trace by their keys."""
+    return {one["key"]: one for one in trace[field]}
 
 
 def merged(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:

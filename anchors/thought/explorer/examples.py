@@ -22,7 +22,10 @@ MODEL = "SmolLM2-135M-Instruct"
 TRIED = 1000  # problems drawn until a trace is as long
 
 
-def reasoner(number: int = 0, seed: int = 0, rollouts: int = ROLLOUTS, reader: str = "reasoner") -> dict[str, Any]:
+def reasoner(
+    number: int = 0, seed: int = 0, rollouts: int = ROLLOUTS, reader: str = "reasoner",
+    bootstrap: int = measured.BOOTSTRAP,
+) -> dict[str, Any]:  # fmt: skip
     """Return a trace that the process wrote and continued, beside its exact truth; attention is read in ``reader``.
 
     The process gives any trace its exact importances and its true dependencies; ``reader`` is the network that learnt
@@ -30,7 +33,8 @@ def reasoner(number: int = 0, seed: int = 0, rollouts: int = ROLLOUTS, reader: s
     """
     case, own = specimen(number, seed)
     table, forced = rollouts_of(case, own.problem, rollouts, APART * (1000 * seed + number))
-    found = [measured.fields(own.sentences, table, measured.Counting(one_hot, seed=seed), forced), exact(own)]
+    counting = measured.Counting(one_hot, bootstrap, seed)
+    found = [measured.fields(own.sentences, table, counting, forced), exact(own)]
     if reader != "none":
         whole, located = case.prompt + case.text, corpus.shifted(case.sentences, len(case.prompt))
         found.append(whitebox.fields(network(reader), whole, located))
@@ -85,14 +89,16 @@ def exact(own: program.ReasonerTrace) -> dict[str, Any]:
     }
 
 
-def smollm2(number: int = 0, seed: int = 0, reader: str = corpus.RECORDED) -> dict[str, Any]:
+def smollm2(
+    number: int = 0, seed: int = 0, reader: str = corpus.RECORDED, bootstrap: int = measured.BOOTSTRAP
+) -> dict[str, Any]:  # fmt: skip
     """Return a recorded trace of SmolLM2 with its recorded rollouts, and what attention and suppression say in it now.
 
     Only answers were recorded, not texts: there are no alternatives and no intervals of the links. InputError when
     fewer traces were recorded.
     """
     log = methods.rolled(corpus.RECORDED, "laptop", seed, number + 1, 0)[number]
-    own, found = log.trace, [recorded(log)]
+    own, found = log.trace, [recorded(log, measured.Counting(one_hot, bootstrap, seed))]
     if reader != "none":
         found.append(whitebox.fields(network(reader), own.whole, own.located))
     solution, each = "correct" if own.correct else "incorrect", max(found[0]["accuracy"]["n"])
@@ -106,11 +112,11 @@ def smollm2(number: int = 0, seed: int = 0, reader: str = corpus.RECORDED) -> di
     )  # fmt: skip
 
 
-def recorded(log: methods.Rolled) -> dict[str, Any]:
+def recorded(log: methods.Rolled, counting: measured.Counting) -> dict[str, Any]:
     """Return the fields that the recorded rollouts of a trace give."""
     table, size = log.table, len(log.trace.categories)
     free, forced = (table[table["kind"] == kind].reset_index(drop=True) for kind in ("resample", "forced"))
-    importances, notes = measured.importances(free, forced, size, measured.Counting(one_hot))
+    importances, notes = measured.importances(free, forced, size, counting)
     return {
         "importances": importances, "links": [measured.said_more("measured", log.steps)],
         "accuracy": measured.curve(free, size), "forced": measured.curve(forced, size),

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from anchors.companion import datasets
 from anchors.companion.errors import InputError
 from anchors.companion.files import read_json
 from anchors.companion.paths import relative
@@ -37,12 +36,7 @@ def released(problem: str, correct: bool = True, counting: measured.Counting | N
 
     With ``counting`` the sentences written in its place are compared with each sentence, which takes minutes.
     """
-    if problem not in official.PROBLEMS:
-        raise InputError("problem", repr(problem), " | ".join(official.PROBLEMS), "Only these were released.")
-    datasets.fetch(official.TRACES)
-    place = f"/{'correct' if correct else 'incorrect'}_base_solution/problem_{problem}/"
-    files = [file for file in datasets.dataset(official.TRACES).files if place in file.path]
-    return read({Path(file.path).name: datasets.locate(file) for file in files}, counting, counting is not None)
+    return read(official.files_of(problem, correct), counting, counting is not None)
 
 
 def folder(path: str | Path, counting: measured.Counting, similar: bool = False) -> dict[str, Any]:
@@ -59,47 +53,59 @@ def below(path: Path) -> list[Path]:
 def read(files: dict[str, Path], counting: measured.Counting | None, similar: bool) -> dict[str, Any]:
     """Return the trace in these files of one problem folder, by their names.
 
-    ``similar`` asks for a comparison of sentences that were written instead and came without their rollouts.
+    ``similar`` asks for a comparison of sentences that were written instead and came without their rollouts. InputError
+    when a file is missing or ill-formed.
     """
     place = files[LABELLED if LABELLED in files else SOLUTION].parent
-    about, parts = _about(files, place), []
-    if LABELLED in files:
-        parts.append(_labels(files[LABELLED]))
-    texts = about["sentences"]
+    try:
+        return _read(files, place, counting, similar)
+    except InputError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        found, cure = f"a field of another kind: {error!r}"[:120], "See docs/explorer.md."
+        raise InputError(relative(place), found, "the official layout", cure) from error
+
+
+def _read(files: dict[str, Path], place: Path, counting: measured.Counting | None, similar: bool) -> dict[str, Any]:
+    """Return the trace in files that may be ill-formed; KeyError, TypeError and the like where they are."""
+    rows = read_json(files[LABELLED], list) if LABELLED in files else None
+    if rows is None:
+        texts, parts = _texts(_file(files, PLAIN, place)), []
+        labels = {"categories": label_by_rules(texts)}
+    else:
+        texts, parts = _column(rows, "chunk", files), [_labels(rows, files[LABELLED])]
+        labels = {
+            "categories": [_listed(row.get("function_tags") or ["unknown"], "function_tags")[0] for row in rows],
+            "depends": [_earlier(_listed(row.get("depends_on") or [], "depends_on"), i) for i, row in enumerate(rows)],
+        }
     parts += [_matrices(files, len(texts)), _resampled(files, texts, counting if similar else None)]
     if any(place.glob("chunk_*/solutions.json")):
         parts.append(_rollouts(place, texts, counting))
-    return bundle.trace(**about, **bundle.merged(parts))
+    return bundle.trace(sentences=texts, **labels, **_about(files, place), **bundle.merged(parts))
 
 
 def _about(files: dict[str, Path], place: Path) -> dict[str, Any]:
-    """Return id, texts and categories of a trace, labelled or not."""
+    """Return the texts that say which trace it is."""
     asked = read_json(files["problem.json"], dict) if "problem.json" in files else {}
-    base = read_json(_file(files, SOLUTION, place), dict)
-    if LABELLED in files:
-        rows = read_json(files[LABELLED], list)
-        sentences = _column(rows, "chunk", files)
-        categories = [(row.get("function_tags") or ["unknown"])[0] for row in rows]
-        depends = [[int(k) for k in r.get("depends_on") or [] if str(k).isdigit() and int(k) < len(rows)] for r in rows]
-    else:
-        sentences = read_json(_file(files, PLAIN, place), dict).get("chunks") or []
-        categories, depends = label_by_rules(sentences), None
-    solution = "correct" if base.get("is_correct") else "incorrect"
+    base = read_json(path := _file(files, SOLUTION, place), dict)
+    solution = "correct" if official.judged(base.get("is_correct"), path) else "incorrect"
     problem, given = place.name.removeprefix("problem_"), base.get("answer") or answers.boxed(base.get("solution", ""))
     model = _model(place)
     return {
-        "id": "/".join(filter(None, (model, problem, solution))), "sentences": sentences, "categories": categories,
-        "depends": depends, "model": model, "problem": problem, "title": str(asked.get("nickname") or ""),
-        "solution": solution, "question": str(asked.get("problem") or base.get("prompt") or ""),
+        "id": "/".join(filter(None, (model, problem, solution))), "model": model, "problem": problem,
+        "title": str(asked.get("nickname") or ""), "solution": solution,
+        "question": str(asked.get("problem") or base.get("prompt") or ""),
         "answer": str(asked.get("gt_answer") or asked.get("answer") or ""), "given": str(given),
         "made_by": "files in the official layout" + ("" if model != official.MODEL else ", released by the authors"),
     }  # fmt: skip
 
 
-def _labels(path: Path) -> dict[str, Any]:
+def _labels(rows: list[dict[str, Any]], path: Path) -> dict[str, Any]:
     """Return the importances and the accuracy stored with the labels, and notes."""
-    rows = read_json(path, list)
-    stored = {name: np.array([row.get(name, np.nan) for row in rows], float) for name in official.LABELS}
+    stored = official.labels_of(rows)
+    for value in stored["accuracy"]:
+        if value < 0 or value > 1:
+            raise InputError(relative(path), f"accuracy {value:g}", "a share from 0 to 1", "Mind the unit.")
     known = {name: values for name, values in stored.items() if np.isfinite(values).any()}
     counts = _counts(stored["accuracy"])
     found: dict[str, Any] = {"importances": _stored(known, counts)}
@@ -157,7 +163,7 @@ def _resampled(files: dict[str, Path], texts: list[str], counting: measured.Coun
     if "chunks_resampled.json" not in files:
         return {}
     stored = read_json(files["chunks_resampled.json"], dict)
-    rows = [(k, text) for k in range(len(texts)) for text in stored.get(str(k), [])]
+    rows = [(k, text) for k in range(len(texts)) for text in _listed(stored.get(str(k), []), f"row {k}")]
     table = pd.DataFrame(rows, columns=["sentence", "first_sentence"]).assign(answer="", correct=None, text="")
     notes = ["The answers that followed the alternatives were not released."]
     if counting is None:
@@ -170,10 +176,11 @@ def _rollouts(place: Path, texts: list[str], counting: measured.Counting | None)
     """Return what the rollouts in ``chunk_<i>/solutions.json`` give, and those with forced answers beside them."""
     table, counts = official.read_rollouts(place)
     beside, forced = place.parent.with_name(place.parent.name + FORCED) / place.name, None
+    dropped = measured.dropped(counts["errors"])
     if any(beside.glob("chunk_*/solutions.json")):
-        forced = official.read_rollouts(beside)[0]
+        forced, spoilt = official.read_rollouts(beside)
+        dropped += measured.dropped(spoilt["errors"], measured.FORCED)
     found = measured.fields(texts, table, counting, forced)
-    dropped = [f"{counts['errors']} failed rollouts are left out."] if counts["errors"] else []
     return found | {"notes": dropped + found["notes"]}
 
 
@@ -191,6 +198,26 @@ def _file(files: dict[str, Path], name: str, place: Path) -> Path:
             relative(place / name), "no such file", "a file of the official layout", "Complete the folder."
         )
     return files[name]
+
+
+def _texts(path: Path) -> list[str]:
+    """Return the sentences of a trace without labels."""
+    chunks = read_json(path, dict).get("chunks")
+    if not isinstance(chunks, list) or not all(isinstance(text, str) for text in chunks):
+        raise InputError(relative(path), f"chunks {chunks!r}"[:80], "a list of texts", "Write one text per sentence.")
+    return chunks
+
+
+def _listed(value: Any, name: str) -> list:
+    """Return a value that is a list; TypeError otherwise."""
+    if not isinstance(value, list):
+        raise TypeError(f"{name}: {value!r} is no list")
+    return value
+
+
+def _earlier(found: list, index: int) -> list[int]:
+    """Return those of the stored indices that are of sentences before this one."""
+    return [int(k) for k in found if str(k).isdecimal() and int(k) < index]
 
 
 def _column(rows: list, name: str, files: dict[str, Path]) -> list[str]:

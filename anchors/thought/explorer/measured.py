@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anchors.companion.errors import InputError
+from anchors.companion.stats import difference
 from anchors.thought.explorer import bundle
 from anchors.thought.importance import MINIMUM, THRESHOLD, answer_codes, mark_different, trace_importances
 from anchors.thought.sentences import split
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 ORDER = (("counterfactual", "kl"), ("counterfactual", "accuracy"), ("resampling", "kl"), ("resampling", "accuracy"))
 UNITS = {"kl": "nats", "accuracy": "share of right answers"}
 WORDS = {"kl": "KL", "accuracy": "accuracy (+ helps)"}
+FORCED = " with forced answers"
 METHODS = {"counterfactual": "Counterfactual", "resampling": "Resampling", "forced": "Forced-answer"}
 ANSWERS, ALTERNATIVES = 12, 30  # of a prefix, and of a sentence, that are kept: the most frequent ones
 CUT = f"Of what was written instead, the {ALTERNATIVES} most frequent sentences are kept."
 TEXTS = 5000  # distinct sentences of rollouts up to which the links of resampling are computed
+BOOTSTRAP = 1000  # resamples behind an interval, unless asked otherwise
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Counting:
     """How rollouts become numbers: who embeds sentences, resamples of the bootstrap, their seed."""
 
     embed: Callable[[Sequence[str]], np.ndarray]
-    bootstrap: int = 1000
+    bootstrap: int = BOOTSTRAP
     seed: int = 0
 
 
@@ -51,12 +54,13 @@ def fields(
     ``forced`` are rollouts whose answer was forced. InputError when no rollout has an answer.
     """
     table, failed = _good(table)
+    forced, spoilt = (None, 0) if forced is None else _good(forced)
     if not len(table):
         raise InputError("rollouts", f"{failed} failed ones, no other", "rollouts of the trace", "Sample them again.")
     size, parts = len(texts), _sentences(table)
     vectors = _vectors(texts, table, parts, counting.embed)
     table = table.assign(different=mark_different(table, texts, vectors))
-    notes = [f"{failed} failed rollouts are left out."] if failed else []
+    notes = dropped(failed) + dropped(spoilt, FORCED)
     found = {"alternatives": alternatives(texts, table, vectors)}
     if parts is None:
         notes.append(f"Links of resampling are left out: over {TEXTS:,} distinct sentences would have to be embedded.")
@@ -67,19 +71,19 @@ def fields(
     if (table.answer != "").any():
         found |= {"accuracy": curve(table, size), "answers": answers(table, size)}
     if forced is not None and len(forced):
-        found["forced"] = curve(_good(forced)[0], size)
+        found["forced"] = curve(forced, size)
     return found | {"notes": notes + more}
 
 
 def importances(
     table: "DataFrame", forced: "DataFrame | None", size: int, counting: Counting
 ) -> tuple[list[dict[str, Any]], list[str]]:  # fmt: skip
-    """Return the importances whose rollouts have answers, and notes on what is missing."""
+    """Return the importances whose rollouts have answers, and notes on what is missing; no rollout is a failed one."""
     if not (table.answer != "").any():
         return [], ["No rollout has an answer: there are no importances."]
     found = [_importance(table, method, unit, size, counting) for method, unit in ORDER]
-    if forced is not None and len(forced) and (_good(forced)[0].answer != "").any():
-        found += [_importance(_good(forced)[0], "forced", unit, size, counting) for unit in UNITS]
+    if forced is not None and (forced.answer != "").any():
+        found += [_importance(forced, "forced", unit, size, counting) for unit in UNITS]
     few = sum(value is None for value in found[0]["values"])
     words = f"{few} sentences have no counterfactual importance: fewer than {MINIMUM} rollouts to compare."
     return found, [words] if few else []
@@ -139,6 +143,11 @@ def cut(found: list[list[dict[str, Any]]]) -> list[str]:
     return [CUT] if any(len(own) >= ALTERNATIVES for own in found) else []
 
 
+def dropped(failed: int, which: str = "") -> list[str]:
+    """Return a note when rollouts failed; ``which`` of them, as :data:`FORCED`."""
+    return [f"{failed} failed rollouts{which} are left out."] if failed else []
+
+
 def _alternatives(text: str, found: Counter, vectors: Callable) -> list[dict[str, Any]]:
     ranked = sorted(found.items(), key=lambda item: (-item[1], str(item[0])))[:ALTERNATIVES]
     if not ranked:
@@ -164,7 +173,7 @@ def steps(
     found, place = np.unique([s for part in parts for s in part] or [""], return_inverse=True)
     rates = match_rates(vectors(texts), vectors(found.tolist()), rollout, place[: len(rollout)], kept, THRESHOLD)
     n = np.bincount(kept, minlength=size + 1)[:, None]
-    low, high = bundle.difference(rates[:-1], n[:-1], rates[1:], n[1:])
+    low, high = difference(rates[:-1], n[:-1], rates[1:], n[1:])
     return rates[1:] - rates[:-1], low, high
 
 

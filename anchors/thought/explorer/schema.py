@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from anchors.companion.errors import InputError
 
 FORMAT = "anchors-explorer/1"
+SENTENCES = 1000  # most that a trace may have: a matrix of links then has half a million numbers
 Number = Annotated[float, Field(allow_inf_nan=False, strict=True)] | None
 
 
@@ -99,8 +100,8 @@ class _Trace(_Part):
 _TRACE = TypeAdapter(_Trace)
 
 
-def checked(content: Any, most: int) -> dict[str, Any]:
-    """Return the bundle itself when it is one of traces with at most ``most`` sentences; InputError otherwise."""
+def checked(content: Any) -> dict[str, Any]:
+    """Return the bundle itself when it is one; InputError, one line with trace and field, when it is not."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format", "no format") if isinstance(content, dict) else type(content).__name__
         raise InputError("bundle", repr(found), f'{{"format": "{FORMAT}", "traces": […]}}', "See docs/explorer.md.")
@@ -113,7 +114,7 @@ def checked(content: Any, most: int) -> dict[str, Any]:
         if trace.id in seen:
             raise InputError(_name(one, place), "an id that another trace has", "ids that differ", "Rename one.")
         seen.add(trace.id)
-        _lengths(trace, most)
+        _lengths(trace)
     return content
 
 
@@ -140,16 +141,16 @@ def _listed(one: Any) -> Any:
     return one | {"answers": pairs}
 
 
-def _lengths(trace: _Trace, most: int) -> None:
+def _lengths(trace: _Trace) -> None:
     """Raise InputError unless all lengths follow from the number of sentences, and indices and keys are sound."""
     size, name = len(trace.sentences), f"trace {trace.id!r}"
-    if size > most:
+    if size > SENTENCES:
         cure = "Cut the trace, or join sentences."
-        raise InputError(f"{name}, sentences", f"{size:,} sentences", f"at most {most:,}", cure)
+        raise InputError(f"{name}, sentences", f"{size:,} sentences", f"at most {SENTENCES:,}", cure)
     for i, sentence in enumerate(trace.sentences):
-        if any(not 0 <= k < size for k in sentence.depends):
-            found = f"{sentence.depends}"[:60]
-            raise InputError(f"{name}, sentences[{i}].depends", found, f"indices from 0 to {size - 1}")
+        if any(not 0 <= k < i for k in sentence.depends):
+            expected = f"indices of earlier sentences, 0 to {i - 1}" if i else "[], since no sentence is earlier"
+            raise InputError(f"{name}, sentences[{i}].depends", f"{sentence.depends}"[:60], expected)
     for field, lengths, allowed in _sized(trace, size):
         if lengths not in allowed:
             raise InputError(f"{name}, {field}", _brief(lengths), " or ".join(map(_brief, allowed)), "Mind the length.")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from anchors.thought.settings import FORCED_SUFFIX
 from anchors.thought.studies.methods import ANSWER
 from anchors.thought.taxonomy import label_by_rules
 
-NAME = re.compile(r"(?P<name>reasoner|smollm2|\d+)(?:/(?P<which>\d+|correct|incorrect))?")
+NAME = re.compile(r"(?P<name>reasoner|smollm2|\d+)(?:/(?P<which>\d{1,9}|correct|incorrect))?")
+LARGEST = 2**32 - 1  # of seeds and resamples
 EXPECTED = "a bundle, a store, a Parquet file, a folder, a released problem, reasoner/<number> or smollm2/<number>"
 
 
@@ -33,18 +35,30 @@ class Reading:
     ----------
     cases : the traces that stores and Parquet files hold rollouts of; these files know prefixes by their hashes only.
     embed : what decides whether two sentences say the same; MiniLM, as in the paper, when None. Given, the sentences
-        that were released in place of others are compared as well.
-    model : a loaded language model whose attention is read on the cases.
+        that were released in place of others are compared as well; in the companion's own traces equal words decide.
+    model : a loaded language model whose attention is read on the cases, not on other sources.
     suffixes : what forced an answer, where rollouts with forced answers are stored.
-    bootstrap, seed : resamples behind the intervals of importances, and their seed.
+    bootstrap, seed : resamples behind the intervals of importances (none when 0), and their seed, which is that of the
+        companion's own traces as well.
+
+    Raises
+    ------
+    InputError
+        ``bootstrap`` or ``seed`` is not a whole number from 0 to :data:`LARGEST`.
     """
 
     cases: Sequence[Case] = ()
     embed: Callable | None = None
     model: Any = None
     suffixes: Sequence[str] = (FORCED_SUFFIX, program.FORCED_SUFFIX, ANSWER)
-    bootstrap: int = 1000
+    bootstrap: int = measured.BOOTSTRAP
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("bootstrap", "seed"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= value <= LARGEST:
+                raise InputError(name, repr(value), f"a whole number from 0 to {LARGEST}")
 
     @property
     def counting(self) -> measured.Counting:
@@ -124,7 +138,7 @@ def _named(name: str, reading: Reading) -> list[dict[str, Any]]:
     if which and not which.isdigit():
         raise InputError("source", repr(name), f"{found['name']}/<number>")
     make = examples.reasoner if found["name"] == "reasoner" else examples.smollm2
-    return [make(int(which or 0), seed=reading.seed)]
+    return [make(int(which or 0), seed=reading.seed, bootstrap=reading.bootstrap)]
 
 
 def _stored(path: Path, table_of: Callable, reading: Reading) -> list[dict[str, Any]]:

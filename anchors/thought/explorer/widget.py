@@ -110,22 +110,9 @@ class Explorer(Widget):
             return bundle.save(self.bundle, path)
         return atomic_write(path, self.page().encode("utf-8"))
 
-    @property
-    def live(self) -> Any:
-        """The anywidget behind this one; files that are dropped on it are read here."""
-        new = self._live is None
-        live = super().live
-        if new:
-            live.on_msg(self._received)
-        return live
-
-    def _show(self, **values: Any) -> None:
-        """Set several values of the state at once, so that the browser never sees half of them."""
-        self.state.update(values)
-        if self._live is not None:
-            with self._live.hold_sync():
-                for name, value in values.items():
-                    setattr(self._live, name, value)
+    def _listen(self, live: Any) -> None:
+        """Read the files that are dropped on the anywidget."""
+        live.on_msg(self._received)
 
     def _received(self, _: Any, content: Any, buffers: list) -> None:
         """Read dropped files: show their traces, or send back one line that says what is wrong."""

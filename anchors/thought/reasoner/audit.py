@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anchors.companion.stats import wilson
 from anchors.thought.reasoner import program
 from anchors.thought.reasoner.program import Problem, apply, grammatical, read_trace, sample_problem, sample_trace
 from anchors.thought.sentences import split
@@ -75,24 +76,23 @@ def audit(
             own += tally(problem, text)
             for _ in range(times):
                 process += tally(problem, " ".join(sample_trace(problem, rng).sentences))
-    measured, truth = rates(own), rates(process)
-    rows = []
-    for name in sorted(truth, key=lambda name: (name not in SKILLS, name)):
-        value, n = measured.get(name, (0.0, 0))
-        low, high = wilson(value, n)
-        rows.append({"rate": name, "reasoner": value, "low": low, "high": high, "n": n, "process": truth[name][0]})
-    return pd.DataFrame(rows).assign(process=lambda t: t["process"].where(~t.rate.isin(EXACT), t.rate.map(EXACT)))
+    return compared(rates(own), rates(process))
 
 
 EXACT = {"computations wrong": program.ERROR, "checks wrong": program.CHECK_ERROR}
+Z = 1.96  # of the 95 % intervals, as recorded
 
 
-def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of a share out of ``n``; (0, 1) when n is 0."""
-    if n == 0:
-        return 0.0, 1.0
-    centre, spread = share + z * z / (2 * n), z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (centre - spread) / (1 + z * z / n), (centre + spread) / (1 + z * z / n)
+def compared(own: dict[str, tuple[float, int]], process: dict[str, tuple[float, int]]) -> pd.DataFrame:
+    """Return the rows of :func:`audit`; a rate that the reasoner gave no chance to is 0 in (0, 1), of n = 0."""
+    names = sorted(process, key=lambda name: (name not in SKILLS, name))
+    value, n = (np.array(column) for column in zip(*(own.get(name, (0.0, 0)) for name in names), strict=True))
+    low, high = wilson(value, n, Z)
+    truth = [EXACT.get(name, process[name][0]) for name in names]
+    return pd.DataFrame({
+        "rate": names, "reasoner": value, "low": np.where(n > 0, low, 0.0), "high": np.where(n > 0, high, 1.0),
+        "n": n, "process": truth,
+    })  # fmt: skip
 
 
 def solve(model: Any, problems: list[Problem], solutions: int, seed: int, batch: int = 256) -> list[list[str]]:

@@ -82,7 +82,7 @@ def table(found: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _importances(trace: dict[str, Any]) -> list[dict[str, Any]]:
-    by_key, rows = {one["key"]: one for one in trace["importances"]}, []
+    by_key, rows = bundle.by_key(trace, "importances"), []
     for key in KEYS:
         exact = np.array(by_key[f"{key}_exact"]["values"], float)
         values, low, high = (np.array(by_key[key][part], float) for part in ("values", "low", "high"))
@@ -92,7 +92,7 @@ def _importances(trace: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _links(trace: dict[str, Any]) -> list[dict[str, Any]]:
-    by_key = {one["key"]: one for one in trace["links"]}
+    by_key = bundle.by_key(trace, "links")
     edges = _flat(by_key[EDGES]["rows"]) > 0
     low, high = (_flat(by_key[STEPS][part]) for part in ("low", "high"))
     share = covered(_flat(by_key[EXACT]["rows"]), low, high)
@@ -144,13 +144,13 @@ def summarise(table: pd.DataFrame, natural: dict[str, Any]) -> tuple[list[Row], 
         own = over_traces(table, key, "edges")
         rows.append(row(f"true dependencies among the strongest links: {words}", own, own.n))
     for key in list(LINKS)[1:]:
-        rows.append(row(f"the same, {LINKS[key]} − nearness", gap(table, key), gap(table, key).n))
+        rows.append(row(f"the same, {LINKS[key]} − nearness", found := gap(table, key), found.n))
     return [*rows, _width(natural)], _verdict(table)
 
 
 def _width(natural: dict[str, Any]) -> Row:
     """Return how wide the intervals of a trace of a language model are: what a number of it can mean."""
-    own = next(one for one in natural["importances"] if one["key"] == "resampling_accuracy")
+    own = bundle.by_key(natural, "importances")["resampling_accuracy"]
     width = np.array(own["high"], float) - np.array(own["low"], float)
     words = f"SmolLM2, one trace: mean width of an interval, {KEYS['resampling_accuracy']}"
     return Row(words, float(np.nanmean(width)), n=int(np.isfinite(width).sum()), source="recorded")
