@@ -15,12 +15,11 @@ from typing import Any
 from anchors.companion import provenance, recorded
 from anchors.models.language import identity
 from anchors.rubric import lm_trials, trials
-from anchors.rubric.criteria.registry import MODULES
 from anchors.rubric.studies import arms
 
 STARTED = time.perf_counter()
 CODE = ["anchors.rubric.trials"]
-LM_CODE = ["anchors.rubric.lm_trials", *(f"anchors.rubric.criteria.{name}" for name in MODULES)]
+LM_CODE = ["anchors.rubric.lm_trials"]
 LOGS = {"evaluations": "evaluations", "steps": "entries", "texts": "examples", "mined": "mined"}
 LM_LOGS = {"evaluations": "evaluations", "steps": "entries", "texts": "texts"}
 

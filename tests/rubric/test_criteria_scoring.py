@@ -1,9 +1,12 @@
 """From rubric to scores: the registry, snapping to tiers, criteria to avoid, judges, and errors of one line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from rubric.criteria_cases import WORDS, options
 
+from anchors.companion.codehash import closure
 from anchors.companion.errors import InputError
 from anchors.rubric import criteria
 from anchors.rubric.criteria import registry
@@ -164,3 +167,15 @@ def test_every_check_is_documented_and_scores_through_a_rubric():
             continue
         one = Criterion(id="c", description="d", check=name, kind=check.kind, options=options(check), snap=False)
         assert criteria.score(Rubric(id="r", criteria=[one]), ["p"], [text]).values.shape == (1, 1)
+
+
+@pytest.mark.parametrize("module", ["anchors.rubric.trials", "anchors.rubric.lm_trials", "anchors.rubric.criteria"])
+def test_the_hash_of_code_covers_every_module_that_registers_a_check(module):
+    homes = {one.function.__module__ for one in criteria.checks().values()}
+    shipped = {f"anchors.rubric.criteria.{path.stem}" for path in Path(criteria.__file__).parent.glob("*.py")}
+    registering = {
+        f"anchors.rubric.criteria.{name}"
+        for name in ("fluency", "forms", "ifeval", "ifeval_formats", "regexes", "relevance", "statistics", "voices")
+    }
+    assert registering <= set(closure([module]))
+    assert homes & shipped <= set(closure([module]))
