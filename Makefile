@@ -7,6 +7,8 @@ TORCH_INDEX  ?=
 VENV         := .venv
 RUN          := $(VENV)/bin/python -m anchors
 PYTEST       := $(VENV)/bin/python -m pytest
+NBVAL        := ANCHORS_FIGURES=data/cache/nbval ANCHORS_HEADLESS=1 HF_HUB_DISABLE_PROGRESS_BARS=1 $(PYTEST) -n 2 \
+                --dist loadscope -p notebooks.compare_numbers --nbval --nbval-current-env
 STAMP        := $(VENV)/.installed
 CHROMIUM     := $(VENV)/.chromium
 
@@ -18,11 +20,11 @@ export TOKENIZERS_PARALLELISM ?= false
 export PYTHON TORCH_INDEX ID P FROM OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help figures figure tables test check lab new explore list doctor runs gallery refresh picture bench clean distclean
+.PHONY: help figures figure tables reproduce test test-data check lab new explore list doctor runs gallery site refresh picture bench clean distclean
 
 help:  ## show this list
 	@echo "Anchors: a reproducible companion to four papers. Start with: make figures"
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 	@echo "  PROFILE=smoke|laptop|paper   JOBS=2   TORCH_INDEX=<url of another torch wheel index>"
 
 figures: $(STAMP)  ## rebuild every figure and table that changed, then the gallery
@@ -35,13 +37,23 @@ figure: $(STAMP)  ## rebuild one: make figure ID=hashing/fig_topn P="bits=64 rat
 tables: $(STAMP)  ## rebuild the tables only
 	@$(RUN) figures --profile $(PROFILE) --jobs $(JOBS) --tables
 
-test: $(STAMP) $(CHROMIUM)  ## everything: check, figures, notebooks, browser, kill and resume
+reproduce: $(STAMP)  ## what of the committed results was reproduced here, number by number
+	@$(RUN) reproduce --profile $(PROFILE)
+
+test: $(STAMP) $(CHROMIUM)  ## everything that needs no data set: check, figures, notebooks, browser, kill and resume
 	@$(VENV)/bin/ruff check -q . && $(VENV)/bin/ruff format -q --check .
 	@$(PYTEST) tests -n 2 --dist loadscope -m "not built"
-	@ANCHORS_FIGURES=data/cache/tested $(RUN) figures --jobs $(JOBS)
-	@ANCHORS_FIGURES=data/cache/nbval ANCHORS_HEADLESS=1 HF_HUB_DISABLE_PROGRESS_BARS=1 $(PYTEST) -n 2 --dist loadscope \
-	  --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg $$($(RUN) paths)
-	@ANCHORS_FIGURES=data/cache/tested $(PYTEST) tests -m built
+	@$(RUN) figures --jobs $(JOBS)
+	@$(NBVAL) $$($(RUN) paths)
+	@$(RUN) reproduce
+	@$(PYTEST) tests -m built
+
+test-data: $(STAMP) $(CHROMIUM)  ## what needs the data sets: their tests, their figures and notebooks
+	@$(PYTEST) tests --data -n 2 --dist loadscope
+	@$(RUN) figures --jobs $(JOBS)
+	@$(NBVAL) $$($(RUN) paths --data)
+	@$(RUN) reproduce
+	@$(PYTEST) tests -m built
 
 check: $(STAMP)  ## quick: lint, format, import rules, unit tests
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
@@ -69,7 +81,10 @@ runs: $(STAMP)  ## repeat the recorded runs (long), replacing their logs
 gallery: $(STAMP)  ## write figures/index.html from what is built
 	@$(RUN) gallery --profile $(PROFILE)
 
-refresh: $(STAMP)  ## copy the outputs of built notebooks into notebooks/
+site: $(STAMP)  ## write a folder that any static host serves: make site OUT=_site
+	@$(RUN) site --out "$(or $(OUT),_site)"
+
+refresh: $(STAMP)  ## take over outputs of built notebooks, and times and memory measured here, as committed ones
 	@$(RUN) refresh
 
 picture: $(STAMP) $(CHROMIUM)  ## photograph the gallery and what can be played with, for the README

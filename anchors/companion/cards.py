@@ -33,11 +33,12 @@ def card(notebook: Notebook, root: Path, profile: str) -> dict[str, Any]:
 def _measured(result: dict, root: Path, notebook: Notebook) -> dict[str, Any]:
     seeds = max((row["seeds"] for row in result["rows"]), default=0)
     cold = notebook.expected(result["profile"])
-    play = f"{notebook.id}.play.html"
+    play, about = f"{notebook.id}.play.html", results.about(notebook.id, result["profile"])
     shown = {
         "verdict": result["verdict"]["kind"], "text": result["verdict"]["text"], "status": result["status"],
-        "seconds": f"{cold:.0f} s cold" if cold else f"{result['provenance']['seconds']:.0f} s",
+        "seconds": f"{cold:.0f} s cold" if cold else f"{about.get('seconds', 0):.0f} s",
         "seeds": f"{seeds} seeds" if seeds > 1 else "1 seed", "play": play if (root / play).is_file() else None,
+        "about": about,
     }  # fmt: skip
     shown["alt"] = f"{notebook.title}. {shown['text']}"
     return shown | thumb(root / f"{notebook.id}.png")

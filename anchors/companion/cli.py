@@ -1,14 +1,28 @@
-"""The commands: figures, list, lab, new, doctor, gallery, runs, refresh, clean; called by ``make``, or by a reader."""
+"""The commands: figures, reproduce, list, lab, new, doctor, gallery, site, runs, refresh, clean; called by ``make``."""
 
 import argparse
 import sys
 import time
 from collections.abc import Callable
 
+from anchors.companion import summary
 from anchors.companion.errors import AnchorsError
 from anchors.companion.paths import relative
 
-CACHED = ("results", "locks", "executed", "state", "logs", "views", "tested", "nbval")  # what clean may remove
+CACHED = (
+    "results",
+    "locks",
+    "executed",
+    "state",
+    "logs",
+    "views",
+    "nbval",
+    "code",
+    "pages",
+    "reproduction",
+)  # what clean may remove
+
+EVERY = 20.0  # seconds between two writings of the gallery while figures come
 
 
 def main(words: list[str] | None = None) -> int:
@@ -42,8 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("-P", dest="overrides", default="", help='parameters: "bits=64 ratio=0.1"')
     listing = add("list", list_notebooks, "every figure: id, claim, cost, status")
     page = add("gallery", gallery, "write the gallery of what is built")
-    for command in (build, listing, page):
+    compared = add("reproduce", reproduce, "what of the committed results was reproduced here, row by row")
+    for command in (build, listing, page, compared):
         command.add_argument("--profile", default="laptop", help="smoke | laptop | paper")
+    site = add("site", write_site, "write a folder that any static host serves: gallery, pages, docs, sources")
+    site.add_argument("--out", default="_site", help="the folder (default _site)")
     add("doctor", doctor, "what works on this machine")
     opened = add("lab", lab, "open a notebook in JupyterLab")
     opened.add_argument("--id", default="", help="this notebook (paper/name); without it the one to start with")
@@ -52,7 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     runs = add("runs", repeat_runs, "repeat the recorded runs, replacing their logs")
     runs.add_argument("--name", action="append", default=[], help="only this run (paper/name); may be repeated")
     runs.add_argument("--dry", action="store_true", help="only print the commands")
-    add("paths", paths, "the files of the notebooks that can be built here, for nbval")
+    listed = add("paths", paths, "the files of the notebooks that can be built here as committed, for nbval")
+    listed.add_argument("--data", action="store_true", help="only those that use registered data sets")
     add("refresh", refresh, "copy the outputs of executed notebooks into notebooks/")
     add("picture", picture, "photograph the gallery and what can be played with, for the README (needs Chromium)")
     add("clean", clean, "remove cached results, executed copies and pages; keep downloads and committed figures")
@@ -60,22 +78,64 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def figures(args: argparse.Namespace) -> int:
-    """Build the chosen notebooks and the gallery; 1 when one of them failed."""
-    from anchors.companion import report, runner
+    """Build the chosen notebooks and the gallery; 1 when one of them failed.
+
+    The gallery is written before the first notebook runs, from what is committed, and again as figures come.
+    """
+    from anchors.companion import report, reproduction, runner
     from anchors.companion.params import check_profile, parse_overrides
 
     check_profile(args.profile)
     tasks = runner.plan(_chosen(args), args.profile, parse_overrides(args.overrides))
-    start = time.perf_counter()
-    outcomes = runner.build(tasks, jobs=args.jobs, force=args.force, say=lambda text: print(text, flush=True))
-    _summary(outcomes, time.perf_counter() - start)
-    page = report.write_gallery(args.profile)
+    page, start = report.write_gallery(args.profile), time.perf_counter()
+    say(f"the gallery shows what is committed, and each figure as it comes: {relative(page)}")
+    outcomes = runner.build(tasks, jobs=args.jobs, force=args.force, say=say, seen=_watcher(args.profile))
+    found = reproduction.write(args.profile)
+    report.write_gallery(args.profile)
+    for line in summary.lines(outcomes, found, time.perf_counter() - start):
+        say(line)
     failed = {outcome.id for outcome in outcomes if outcome.what == "failed"}
     for task in tasks:
         if args.overrides and task.id not in failed:
-            print(f"written: {relative(task.stem)}.*")
-    print(f"open {relative(page)}")
+            say(f"written: {relative(task.stem)}.*")
+    say(f"open {relative(page)}")
     return 1 if failed else 0
+
+
+def _watcher(profile: str) -> Callable:
+    """Return what writes the gallery again after a figure has come, at most every :data:`EVERY` seconds."""
+    from anchors.companion import report
+
+    last = -EVERY
+
+    def note(outcome: object) -> None:
+        nonlocal last
+        if outcome.what == "ran" and time.perf_counter() - last > EVERY:
+            report.write_gallery(profile)
+            last = time.perf_counter()
+
+    return note
+
+
+def say(text: str) -> None:
+    """Print a line at once, also into a file."""
+    print(text, flush=True)
+
+
+def reproduce(args: argparse.Namespace) -> int:
+    """Say, a line a figure, what of the committed results was reproduced here; 1 when a number or verdict was not."""
+    from anchors.companion import report, reproduction
+
+    found = reproduction.write(args.profile)
+    report.write_gallery(args.profile)
+    for one in found["figures"]:
+        say(one["line"])
+        for row in one["rows"]:
+            if row["state"] == reproduction.OUTSIDE:
+                say(f"    {row['quantity']}: {row['committed']} became {row['fresh']}")
+    say(found["line"])
+    say(f"see {relative(reproduction.path_of(args.profile))} and figures/reproduction.html")
+    return 1 if reproduction.failed(found) else 0
 
 
 def _chosen(args: argparse.Namespace) -> list[str]:
@@ -90,20 +150,6 @@ def _chosen(args: argparse.Namespace) -> list[str]:
     if not chosen:
         raise InputError("--paper", repr(args.paper), "a paper with notebooks", "See make list.")
     return chosen
-
-
-def _summary(outcomes: list, seconds: float) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{len(outcomes)} notebooks in {seconds:.1f} s", title_justify="left")
-    for name in ("figure", "result", "time", "expected", "note"):
-        side = "right" if name in ("time", "expected") else "left"
-        table.add_column(name, justify=side, overflow="fold", no_wrap=name != "note")
-    for o in sorted(outcomes, key=lambda o: o.id):
-        expected = "" if o.expected is None else f"{o.expected:.0f} s"
-        table.add_row(o.id, o.what, f"{o.seconds:.1f} s", expected, o.note)
-    Console(highlight=False).print(table)
 
 
 def list_notebooks(args: argparse.Namespace) -> int:
@@ -130,6 +176,16 @@ def gallery(args: argparse.Namespace) -> int:
     from anchors.companion import report
 
     print(f"open {relative(report.write_gallery(args.profile))}")
+    return 0
+
+
+def write_site(args: argparse.Namespace) -> int:
+    """Write the site."""
+    from pathlib import Path
+
+    from anchors.companion import site
+
+    say(f"open {relative(site.write_site(Path(args.out)))}")
     return 0
 
 
@@ -164,12 +220,13 @@ def paths(args: argparse.Namespace) -> int:
     from anchors.companion import start
     from anchors.companion.notebooks import notebooks
 
-    if start.PATH.is_file():
+    if start.PATH.is_file() and not args.data:
         print(relative(start.PATH))
     for notebook in notebooks():
-        if notebook.missing:
-            print(f"left out: {notebook.id} needs {', '.join(notebook.missing)}", file=sys.stderr)
-        else:
+        lacks = [*notebook.missing, *notebook.lacking]
+        if lacks:
+            print(f"left out: {notebook.id} needs {', '.join(lacks)}", file=sys.stderr)
+        elif not args.data or notebook.needs or notebook.wants:
             print(relative(notebook.path))
     return 0
 
@@ -219,10 +276,11 @@ def clean(args: argparse.Namespace) -> int:
             shutil.rmtree(cache_dir() / name, ignore_errors=True)
         for folder in figures_dir().glob("_*"):
             shutil.rmtree(folder)
+        folders = (*PAPERS, "docs", "source")
         pages = [
-            page for paper in PAPERS for kind in ("html", "pdf") for page in figures_dir().glob(f"{paper}/*.{kind}")
+            page for one in folders for kind in ("html", "pdf") for page in figures_dir().glob(f"{one}/**/*.{kind}")
         ]
-        for page in [figures_dir() / "index.html", *pages]:
+        for page in [*figures_dir().glob("*.html"), *pages]:
             page.unlink(missing_ok=True)
     print("removed: cache, executed copies, pages, figures of other profiles and parameters")
     return 0

@@ -6,11 +6,16 @@ Comments, docstrings and formatting do not count: the hash is taken over the syn
 import ast
 import hashlib
 import json
+import sys
+import threading
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from anchors.companion.paths import ROOT
+from anchors.companion.files import atomic_write
+from anchors.companion.paths import ROOT, cache_dir
+
+PARSING = threading.Lock()  # two threads that parse at once can trip Python 3.11 (AST recursion depth mismatch)
 
 
 def digest(*parts: Any) -> str:
@@ -21,7 +26,7 @@ def digest(*parts: Any) -> str:
 
 def source_hash(modules: list[str]) -> str:
     """Return the hash of the named modules and of every ``anchors`` module they import, directly or not."""
-    return digest({name: _tree_hash(path) for name, path in sorted(closure(modules).items())})
+    return digest({name: read_code(path).tree for name, path in sorted(closure(modules).items())})
 
 
 def closure(modules: list[str]) -> dict[str, Path]:
@@ -29,18 +34,56 @@ def closure(modules: list[str]) -> dict[str, Path]:
     found, waiting = {}, list(modules)
     while waiting:
         name = waiting.pop()
-        path = _file(name)
-        if path is None or name in found:
-            continue
-        found[name] = path
-        waiting += imports(path.read_text(encoding="utf-8"))
+        path = None if name in found else _file(name)
+        if path is not None:
+            found[name] = path
+            waiting += read_code(path).imports
     return found
+
+
+class Code(NamedTuple):
+    """What is known of a source file: the hash of its syntax tree, and the ``anchors`` modules that it imports."""
+
+    tree: str
+    imports: list[str]
+
+
+def read_code(path: Path) -> Code:
+    """Return the code of a file: read each time, parsed once per content, here or in an earlier process."""
+    content, memory = path.read_bytes(), _memory()
+    key = hashlib.sha256(content).hexdigest()
+    if key not in memory:
+        text = content.decode("utf-8")
+        memory[key] = [text_hash(text), imports(text)]
+    return Code(*memory[key])
+
+
+@cache
+def _memory() -> dict[str, list]:
+    """Return ``{sha256 of a file: [hash of its tree, its imports]}`` as earlier processes left it."""
+    try:
+        memory = json.loads(_memory_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        memory = {}
+    return memory if isinstance(memory, dict) else {}
+
+
+def _memory_path() -> Path:
+    """Return where parsed code is remembered: by Python's version and by this module, which parses."""
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    return cache_dir() / "code" / f"{sys.version_info.major}.{sys.version_info.minor}-{own}.json"
+
+
+def remember() -> None:
+    """Leave what this process has parsed to later ones."""
+    _memory_path().parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(_memory_path(), json.dumps(_memory()).encode())
 
 
 def imports(source: str) -> list[str]:
     """Return the ``anchors`` modules that ``source`` imports anywhere (``from a.b import c`` gives a.b and a.b.c)."""
     names = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -55,22 +98,18 @@ def _file(module: str) -> Path | None:
     return base / "__init__.py" if (base / "__init__.py").is_file() else None
 
 
-def _tree_hash(path: Path) -> str:
-    return _tree_hash_at(str(path), path.stat().st_mtime_ns)
-
-
-@cache
-def _tree_hash_at(path: str, _mtime: int) -> str:
-    return text_hash(Path(path).read_text(encoding="utf-8"))
-
-
 def text_hash(source: str) -> str:
     """Return the hash of Python source without comments, docstrings and layout."""
-    tree = ast.parse(source)
+    tree = _parsed(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_doc(node):
             node.body = node.body[1:]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _parsed(source: str) -> ast.Module:
+    with PARSING:
+        return ast.parse(source)
 
 
 def _has_doc(node: ast.AST) -> bool:

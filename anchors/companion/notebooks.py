@@ -1,23 +1,21 @@
 """The notebooks as data: id, claim, parameters, needs, and the hash of all that their results depend on."""
 
 import json
-import threading
+import os
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from anchors.companion.codehash import closure, digest, imports, source_hash, text_hash
-from anchors.companion.datasets import available, fingerprint
+from anchors.companion.codehash import closure, digest, imports, read_code, source_hash, text_hash
+from anchors.companion.datasets import available, dataset, fingerprint
 from anchors.companion.errors import InputError
 from anchors.companion.files import sha256
 from anchors.companion.params import Parameter, parse_cell
 from anchors.companion.paths import NOTEBOOKS, PAPERS, PUBLISHED, ROOT, RUNS, relative
 from anchors.companion.style import STYLE
 from anchors.companion.widgets import WEB
-
-HASHING = threading.Lock()  # two threads that parse at once can trip Python 3.11 (AST recursion depth mismatch)
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,16 @@ class Notebook:
         """The needed data sets that are neither in the cache nor in the mirror."""
         return [name for name in self.needs if not available(name)]
 
+    @property
+    def wants(self) -> list[str]:
+        """The registered data sets that the notebook uses where they are here, and can do without."""
+        return list(self.meta.get("wants", []))
+
+    @property
+    def lacking(self) -> dict[str, str]:
+        """The wanted data sets that are not here, and in a few words what stands for each."""
+        return {name: dataset(name).without for name in self.wants if not available(name)}
+
     def expected(self, profile: str) -> float | None:
         """Seconds that the notebook took on the reference machine, cold; None when unknown."""
         return self.meta.get("expected_seconds", {}).get(profile)
@@ -104,10 +112,9 @@ class Notebook:
 
     def input_hash(self, values: dict[str, Any]) -> str:
         """Return the hash of everything the results depend on: cells, parameters, package code, data, libraries."""
-        data = {name: fingerprint(name) for name in self.needs if available(name)}
-        with HASHING:
-            files = own_files({**{name: p.default for name, p in self.parameters.items()}, **values})
-            code = [text_hash(self.code), source_hash(imports(self.code)), sha256(STYLE), self.scripts()]
+        data = {name: fingerprint(name) for name in [*self.needs, *self.wants] if available(name)}
+        files = own_files({**{name: p.default for name, p in self.parameters.items()}, **values})
+        code = [text_hash(self.code), source_hash(imports(self.code)), sha256(STYLE), self.scripts()]
         return digest(code, values, self.logs(), data, files, installed())
 
     def scripts(self) -> dict[str, str]:
@@ -121,11 +128,20 @@ class Notebook:
         """Return the hashes of the recorded logs and published values of the notebook's paper."""
         paper = self.id.split("/")[0]
         files = [*sorted((RUNS / paper).glob("*")), PUBLISHED / f"{paper}.yml"]
-        return {path.name: sha256(path) for path in files if path.is_file()}
+        return {path.name: _hash_of(path, path.stat()) for path in files if path.is_file()}
+
+
+def _hash_of(path: Path, stat: os.stat_result) -> str:
+    return _hash_at(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+@cache
+def _hash_at(path: Path, _mtime: int, _size: int, _file: int) -> str:
+    return sha256(path)
 
 
 def _imports(path: Path, module: str = "anchors.companion.widgets") -> bool:
-    return module in imports(path.read_text(encoding="utf-8"))
+    return module in read_code(path).imports
 
 
 def own_files(values: dict[str, Any]) -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""Copies the outputs of an executed notebook into the committed one, so that readers and nbval see them."""
+"""Takes results over as the committed ones: outputs of executed notebooks, and figures of times measured here."""
 
 from pathlib import Path
 
 import nbformat
 
+from anchors.companion.committed import ENDINGS
 from anchors.companion.files import atomic_write
 from anchors.companion.notebooks import Notebook
+from anchors.companion.results import about_path
 from anchors.companion.runner import Task, is_current
 
 
@@ -15,7 +17,16 @@ def refresh_outputs(notebook: Notebook) -> str:
     if not is_current(task):
         return "not current: build it first"
     copy_outputs(task.executed, notebook.path)
-    return "refreshed"
+    measured = [ending for ending in ENDINGS if copy_measured(task, ending)]
+    return f"refreshed{', with times and memory measured here' if measured else ''}"
+
+
+def copy_measured(task: Task, ending: str) -> bool:
+    """Copy a result that :meth:`~anchors.companion.results.Run.save` put beside: only facts of the machine differ."""
+    fresh = about_path(task.id, task.profile, task.changes, f".clock.{ending}")
+    if fresh.is_file():
+        atomic_write(Path(f"{task.stem}.{ending}"), fresh.read_bytes())
+    return fresh.is_file()
 
 
 def copy_outputs(copy: Path, path: Path) -> None:

@@ -114,7 +114,7 @@ def _write_notebook_page(folder: Path, one: dict, paper: published.Paper, before
         for ending in ("png", "pdf", "csv", "json")
         if (folder / f"{one['name']}.{ending}").is_file()
     ]
-    values = {key: one["result"][key] for key in ("provenance", "seed", "profile")}
+    values = {key: one["result"][key] for key in ("seed", "profile")} | {"provenance": one["about"]}
     _write(
         folder / f"{one['name']}.html", "notebook.html.j2", extra_css=highlight_css(), title=one["title"],
         trail=[("Figures", "../index.html"), (paper.short, "index.html")], files=files, name=one["name"], card=one,

@@ -4,16 +4,17 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
-from anchors.companion import provenance
+from anchors.companion import committed, provenance
 from anchors.companion.codehash import digest, imports
 from anchors.companion.errors import InputError
 from anchors.companion.files import atomic_write
 from anchors.companion.notebooks import Notebook
 from anchors.companion.params import check_profile
-from anchors.companion.paths import figures_dir, relative
+from anchors.companion.paths import ROOT, cache_dir, figures_dir, relative
 from anchors.companion.published import paper
 from anchors.companion.stats import Interval
 from anchors.companion.widgets import Widget
@@ -39,6 +40,8 @@ class Row:
     status: str = "not available"
     same_scale: bool = False  # measured on the published data at the published scale, whatever the profile
     tolerance: float = 0.0  # by how much the published value may lie outside the interval (its rounding)
+    clock: bool = False  # a fact of the machine: seconds, memory, a rate; no rebuild is expected to repeat it
+    slack: float = 0.0  # by how much another processor may move the value, where it has no interval
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Shown:
     """A table in a notebook: whole, in a box that scrolls; as plain text one line a row, whatever the widths."""
 
     cells: list[dict[str, str]]
+    note: str = ""
 
     @property
     def frame(self):
@@ -84,11 +88,13 @@ class Shown:
         return pd.DataFrame(self.cells)
 
     def __repr__(self) -> str:
-        return "\n".join(" | ".join(row.values()) for row in [{name: name for name in self.cells[0]}, *self.cells])
+        lines = [" | ".join(row.values()) for row in [{name: name for name in self.cells[0]}, *self.cells]]
+        return "\n".join([*lines, *filter(None, [self.note])])
 
     def _repr_html_(self) -> str:
         html = self.frame.to_html(index=False, border=0, max_rows=None, justify="left")
-        return f'<div tabindex="0" style="max-height: 26em; overflow: auto">{html}</div>'
+        note = f"<p>{escape(self.note)}</p>" if self.note else ""
+        return f'<div tabindex="0" style="max-height: 26em; overflow: auto">{html}</div>{note}'
 
 
 @dataclass
@@ -122,19 +128,20 @@ class Run:
     @property
     def stem(self) -> Path:
         """Path of the results without ending."""
-        return output_stem(self.id, self.profile, self.overrides)
+        return output_stem(self.id, self.profile, self.overrides, bool(self.notebook.lacking))
 
     def uses(self, **data: str) -> None:
         """Note the data sets behind the numbers: name and fingerprint."""
         self.data.update(data)
 
     def __repr__(self) -> str:
-        record = self.provenance()
-        data = ", ".join(f"{name} {value}" for name, value in record["data"].items()) or "no data yet"
-        return (
-            f"{self.id} · profile {self.profile} · seed {self.seed} · {data}\n"
-            f"commit {record['commit']} · code {record['code']} · numpy {record['versions']['numpy']}"
-        )
+        data = ", ".join(f"{name} {value[:16]}" for name, value in self.data.items()) or "no data yet"
+        return f"{self.id} · profile {self.profile} · seed {self.seed}\ndata: {data}" + _below(self.less)
+
+    @property
+    def less(self) -> str:
+        """One sentence on the data sets that are not here and what stands for them; nothing when all are here."""
+        return " ".join(f"Here with {without}: {name} is not here." for name, without in self.notebook.lacking.items())
 
     def provenance(self, seconds: float | None = None) -> dict[str, Any]:
         """Return where the numbers of this run come from."""
@@ -155,7 +162,7 @@ class Run:
 
     def table(self, rows: list[Row]) -> "Shown":
         """Return the table a reader sees: quantity | published | measured | 95 % interval | n, seeds | status."""
-        return Shown([shown(row) for row in self.compared(rows)])
+        return Shown([shown(row) for row in self.compared(rows)], self.less)
 
     def save(
         self, rows: list[Row], verdict: Verdict, figure: Any = None, table: Any = None, play: Widget | None = None
@@ -165,32 +172,103 @@ class Run:
         ``table`` is the full result table (DataFrame) behind the figure; without it the rows are written. ``play`` is
         a widget, written as a page of its own, ``<stem>.play.html``.
         """
+        rows, stem = self.compared(rows), self.stem
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        frame = self.table(rows).frame if table is None else table
+        result = self._result(rows, verdict)
+        parts = {
+            "png": figure, "pdf": figure, "csv": frame.to_csv(index=False, float_format="%.6g"),
+            "play.html": play, "json": json.dumps(result, indent=1, ensure_ascii=False) + "\n",
+        }  # fmt: skip
+        kept = self._kept(result)
+        if kept is not None:  # nothing but facts of the machine has changed: the fresh ones go beside
+            self._write(about_path(self.id, self.profile, self.overrides, ".clock"), parts)
+        self._write(stem, parts | (kept or {}))
+        record = self.provenance(time.perf_counter() - self.started)
+        _write(about_path(self.id, self.profile, self.overrides, ".about.json"), json.dumps(record, indent=1) + "\n")
+        return f"{verdict.kind}: {verdict.text}" + _below(self.less)
+
+    def _result(self, rows: list[Row], verdict: Verdict) -> dict[str, Any]:
+        """Return what the results json holds: numbers and words, no time, no machine, no version."""
+        own = asdict(verdict) | ({"text": f"{verdict.text} {self.less}"} if self.less else {})
+        return {
+            "id": self.id, "title": self.notebook.title, "claim": self.notebook.claim,
+            "reconstructed": self.paper.reconstructed, "profile": self.profile, "seed": self.seed,
+            "parameters": self.parameters, "data": {name: value[:16] for name, value in self.data.items()},
+            "reduced": self.notebook.lacking, "status": overall(rows), "verdict": own,
+            "rows": [plain(row) for row in rows],
+        }  # fmt: skip
+
+    def _kept(self, result: dict[str, Any]) -> dict[str, bytes] | None:
+        """Return the committed files by ending, where only facts of the machine differ from them; None elsewhere."""
+        if not any(row["clock"] for row in result["rows"]):
+            return None
+        known = committed.result(self.id) if self.stem == figures_dir() / self.id else None
+        if known is None or steady(known) != steady(json.loads(json.dumps(result))):
+            return None
+        files = {ending: committed.read(self.id, ending) for ending in committed.ENDINGS}
+        return files if all(files.values()) else None
+
+    def _write(self, stem: Path, parts: dict[str, Any]) -> None:
+        """Write each part, text or bytes, figure or widget, to ``stem`` with its ending; the json comes last."""
         from anchors.companion.style import save_figure
 
-        rows = self.compared(rows)
-        record = self.provenance(time.perf_counter() - self.started)
-        title = self.notebook.title
-        stem = self.stem
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        files = [] if figure is None else save_figure(figure, stem, title, record)
-        frame = self.table(rows).frame if table is None else table
-        files.append(_write_text(Path(f"{stem}.csv"), frame.to_csv(index=False, float_format="%.6g")))
-        if play is not None:
-            trail = (("Figures", "../index.html"), (self.paper.short, "index.html"), (title, f"{stem.name}.html"))
-            files.append(_write_text(Path(f"{stem}.play.html"), play.page(trail, note=f"{self!r}")))
-        result = {
-            "id": self.id, "title": title, "claim": self.notebook.claim, "reconstructed": self.paper.reconstructed,
-            "profile": self.profile, "seed": self.seed, "parameters": self.parameters, "status": overall(rows),
-            "verdict": asdict(verdict), "rows": [_plain(row) for row in rows], "provenance": record,
-        }  # fmt: skip
-        files.append(_write_text(Path(f"{stem}.json"), json.dumps(result, indent=1, ensure_ascii=False) + "\n"))
-        return f"{verdict.kind}: {verdict.text}"
+        for ending, part in parts.items():
+            path = Path(f"{stem}.{ending}")
+            if isinstance(part, bytes | str):
+                _write(path, part)
+            elif isinstance(part, Widget):
+                trail = (("Figures", "../index.html"), (self.paper.short, "index.html"))
+                trail += ((self.notebook.title, f"{stem.name}.html"),)
+                _write(path, part.page(trail, note=f"{self!r}"))
+            elif part is not None:
+                save_figure(part, path, self.notebook.title)
 
 
-def output_stem(id: str, profile: str, overrides: dict[str, Any]) -> Path:
-    """Return the path, without ending, of the results of a notebook run."""
+def _below(note: str) -> str:
+    return f"\n{note}" if note else ""
+
+
+def steady(result: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a result a machine of the same kind repeats: all but its clock rows and words about them."""
+    rows = [row for row in result["rows"] if not row.get("clock")]
+    clock = [row["quantity"] for row in result["rows"] if row.get("clock")]
+    return {
+        name: result.get(name) for name in ("title", "claim", "profile", "seed", "parameters", "data", "status")
+    } | {"verdict": result["verdict"]["kind"], "rows": rows, "clock": clock}
+
+
+def variant(profile: str, overrides: dict[str, Any]) -> str:
+    """Return a short name of profile, overrides and figures folder, for files in the cache."""
+    parts = [profile]
+    if overrides:
+        parts.append(digest(overrides)[:8])
+    if figures_dir() != ROOT / "figures":
+        parts.append(digest(str(figures_dir()))[:8])
+    return "-".join(parts)
+
+
+def about_path(id: str, profile: str, overrides: dict[str, Any] | None = None, ending: str = ".about.json") -> Path:
+    """Return the path of what is noted of a run beside its executed copy, in the cache."""
+    return cache_dir() / "executed" / variant(profile, overrides or {}) / f"{id}{ending}"
+
+
+def about(id: str, profile: str, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the provenance of the last run here: commit, code, data, versions, device, seconds; {} without one."""
+    try:
+        return json.loads(about_path(id, profile, overrides).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def output_stem(id: str, profile: str, overrides: dict[str, Any], reduced: bool = False) -> Path:
+    """Return the path, without ending, of the results of a notebook run.
+
+    ``reduced`` says that data sets are missing which the notebook can do without: such results leave the published
+    ones alone.
+    """
     if not overrides:
-        return figures_root(profile) / id
+        return (figures_dir() / "_reduced" if reduced and profile == "laptop" else figures_root(profile)) / id
     words = ",".join(f"{k}={v}" for k, v in sorted(overrides.items())).replace("/", "_").replace(" ", "")
     folder = "_custom" if profile == "laptop" else f"_custom_{profile}"
     short = words if len(words) <= 100 else f"{words[:90]}-{digest(words)[:8]}"
@@ -232,23 +310,29 @@ def shown(r: Row) -> dict[str, str]:
     return {
         "quantity": r.quantity + (f" [{r.unit}]" if r.unit else ""),
         "published": "not available" if r.published is None else f"{r.published:g}{mark}",
-        "measured": _number(r.measured),
-        "95 % interval": "–" if not math.isfinite(r.low) else f"{_number(r.low)} to {_number(r.high)}",
+        "measured": in_digits(r.measured),
+        "95 % interval": "–" if not math.isfinite(r.low) else f"{in_digits(r.low)} to {in_digits(r.high)}",
         "n, seeds": f"{r.n or '–'}, {r.seeds or '–'}",
-        "computed": r.source,
+        "computed": "clock" if r.clock else r.source,
         "status": r.status + (mark if r.status in ("match", "differs") else ""),
     }
 
 
-def _number(x: float) -> str:
+def in_digits(x: float) -> str:
     """Return ``x`` with three digits after the point, or three significant ones when it is large or tiny."""
     return f"{x:.3f}" if 0.001 <= abs(x) < 100 or x == 0 else f"{x:.3g}"
 
 
-def _plain(r: Row) -> dict[str, Any]:
-    """Return a row for JSON: not-a-number and infinity become null."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(r).items()}
+def plain(r: Row) -> dict[str, Any]:
+    """Return a row for JSON: six significant digits; not-a-number and infinity become null."""
+    return {k: six_digits(v) if isinstance(v, float) else v for k, v in asdict(r).items()}
 
 
-def _write_text(path: Path, text: str) -> Path:
-    return atomic_write(path, text.encode("utf-8"))
+def six_digits(x: float) -> float | None:
+    """Return ``x`` with six significant digits, None where it is no number."""
+    return float(f"{x:.6g}") if math.isfinite(x) else None
+
+
+def _write(path: Path, content: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return atomic_write(path, content.encode("utf-8") if isinstance(content, str) else content)

@@ -7,22 +7,25 @@ leaves no such file, and the same command continues with the notebooks that are 
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, Queue
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
-from anchors.companion.codehash import digest
+from anchors.companion import committed
+from anchors.companion.codehash import remember
 from anchors.companion.datasets import fetch
 from anchors.companion.errors import AnchorsError
 from anchors.companion.files import atomic_write, sha256
 from anchors.companion.notebooks import Notebook
 from anchors.companion.params import check_profile, resolve
-from anchors.companion.paths import ROOT, cache_dir, figures_dir, relative
-from anchors.companion.results import output_stem
+from anchors.companion.paths import ROOT, cache_dir, relative
+from anchors.companion.results import about_path, output_stem, variant
 
 ENDINGS = ("png", "pdf", "csv", "play.html", "json")
 HEARTBEAT = 30.0  # seconds: a build is never silent for longer
@@ -57,32 +60,23 @@ class Task:
 
     @property
     def stem(self) -> Path:
-        return output_stem(self.id, self.profile, self._own_overrides)
+        return output_stem(self.id, self.profile, self.changes, bool(self.notebook.lacking))
 
     @property
-    def _own_overrides(self) -> dict[str, Any]:
+    def changes(self) -> dict[str, Any]:
+        """The parameters that differ from the notebook's own."""
         declared = self.notebook.parameters
         return {k: v for k, v in self.overrides.items() if v != declared[k].default}
 
     @property
-    def variant(self) -> str:
-        """A short name of profile, overrides and figures folder, for files in the cache."""
-        parts = [self.profile]
-        if self._own_overrides:
-            parts.append(digest(self._own_overrides)[:8])
-        if figures_dir() != ROOT / "figures":
-            parts.append(digest(str(figures_dir()))[:8])
-        return "-".join(parts)
-
-    @property
     def executed(self) -> Path:
         """The executed copy of the notebook."""
-        return cache_dir() / "executed" / self.variant / f"{self.id}.ipynb"
+        return about_path(self.id, self.profile, self.changes, ".ipynb")
 
     @property
     def state(self) -> Path:
         """The file that says that this task is done, with which inputs."""
-        return cache_dir() / "state" / self.variant / f"{self.id}.json"
+        return cache_dir() / "state" / variant(self.profile, self.changes) / f"{self.id}.json"
 
 
 @dataclass(frozen=True)
@@ -94,12 +88,14 @@ class Outcome:
     seconds: float = 0.0
     expected: float | None = None
     note: str = ""
+    needs: tuple[str, ...] = ()
 
     def line(self, number: int, total: int) -> str:
         """Return ``3/12 hashing/fig_topn 14.2 s (expected 15 s) ran``."""
-        expected = "" if self.expected is None else f" (expected {self.expected:.0f} s)"
+        expected = "" if self.expected is None or self.what == "cached" else f" (expected {self.expected:.0f} s)"
+        seconds = "" if self.what == "cached" else f" {self.seconds:.1f} s"
         note = f": {self.note}" if self.note else ""
-        return f"{number}/{total} {self.id} {self.seconds:.1f} s{expected} {self.what}{note}"
+        return f"{number}/{total} {self.id}{seconds}{expected} {self.what}{note}"
 
 
 def plan(ids: list[str], profile: str, overrides: dict[str, Any]) -> list[Task]:
@@ -109,46 +105,91 @@ def plan(ids: list[str], profile: str, overrides: dict[str, Any]) -> list[Task]:
     return [Task(nb, profile, resolve(nb.parameters, overrides, nb.id)) for nb in found]
 
 
-def build(tasks: list[Task], jobs: int = 2, force: bool = False, say: Callable[[str], None] = print) -> list[Outcome]:
+def build(
+    tasks: list[Task], jobs: int = 2, force: bool = False, say: Callable[[str], None] = print,
+    seen: Callable[[Outcome], None] = lambda outcome: None,
+) -> list[Outcome]:  # fmt: skip
     """Build ``tasks``, ``jobs`` at a time, and return one outcome each, in the order in which they ended.
 
     A failure does not stop the others. Ctrl-C ends the kernels and raises KeyboardInterrupt; finished work stays.
+    ``say`` gets a line for each figure, ``seen`` each outcome, right after it.
     """
     os.environ.update(KERNEL_ENVIRONMENT)
-    outcomes: list[Outcome] = []
+    outcomes, total = [], len(tasks)
 
     def report(outcome: Outcome) -> None:
         outcomes.append(outcome)
-        say(outcome.line(len(outcomes), len(tasks)))
+        if outcome.what != "not built":
+            say(outcome.line(sum(one.what != "not built" for one in outcomes), total))
+            seen(outcome)
 
     with only_one_build(say):
-        todo = [task for task in tasks if not _settled(task, force, report)]
-        todo.sort(key=lambda task: -(expected_seconds(task) or 0))
+        committed.keep()
+        absent = unavailable(tasks, say)
+        for task in tasks:
+            if lacks := [name for name in task.notebook.needs if name in absent]:
+                report(Outcome(task.id, "not built", needs=tuple(lacks), note=absent[lacks[0]]))
+        total = len(tasks) - len(outcomes)
+        todo = [
+            task for task in tasks if not set(task.notebook.needs) & set(absent) and not _settled(task, force, report)
+        ]
+        remember()
         if todo:
-            total = sum(expected_seconds(task) or 0 for task in todo)
-            say(f"{len(todo)} notebooks to build, {jobs} at a time: about {total / min(jobs, len(todo)):.0f} s")
-        started: dict[str, float] = {}
-        with ThreadPoolExecutor(max(1, jobs)) as pool:
-            futures = [pool.submit(_run, task, started) for task in todo]
-            try:
-                for future in _ended(futures, lambda: say(_still_running(todo, started))):
-                    report(future.result())
-            except KeyboardInterrupt:
-                for future in futures:
-                    future.cancel()
-                _kill_kernels()
-                raise
+            seconds = sum(expected_seconds(task) or 0 for task in todo)
+            say(f"{len(todo)} notebooks to build, {jobs} at a time: about {seconds / min(jobs, len(todo)):.0f} s")
+            _provide_kernels(len(todo))
+            for outcome in _run_all(todo, max(1, jobs), say):
+                report(outcome)
     return outcomes
 
 
-def _ended(futures: list[Future], silence: Callable[[], None]) -> Iterator[Future]:
-    """Yield futures as they end; call ``silence`` whenever none did for :data:`HEARTBEAT` seconds."""
-    waiting = set(futures)
-    while waiting:
-        done, waiting = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
-        yield from done
-        if not done:
-            silence()
+def unavailable(tasks: list[Task], say: Callable[[str], None]) -> dict[str, str]:
+    """Return ``{data set: why}`` of the needed data sets that are nowhere to be had, each asked for once."""
+    absent = {}
+    for name in dict.fromkeys(name for task in tasks for name in task.notebook.missing):
+        try:
+            say(f"looking for data set {name}")
+            fetch(name)
+        except AnchorsError as error:
+            absent[name] = str(error)
+    return absent
+
+
+def _run_all(todo: list[Task], jobs: int, say: Callable[[str], None]) -> Iterator[Outcome]:
+    """Yield outcomes as notebooks end: one worker takes the longest that is left, the others the shortest.
+
+    So a first picture appears within seconds, and no long notebook is left for the end.
+    """
+    waiting = deque(sorted(todo, key=lambda task: expected_seconds(task) or 0))
+    ended: Queue[Outcome] = Queue()
+    started: dict[str, float] = {}
+
+    def work(take: Callable[[], Task]) -> None:
+        with suppress(IndexError):  # nothing is left to take
+            while True:
+                ended.put(_run(take(), started))
+
+    ends = [waiting.pop, *[waiting.popleft] * (jobs - 1)]
+    workers = [Thread(target=work, args=(take,), daemon=True) for take in ends[: len(todo)]]
+    for worker in workers:
+        worker.start()
+    try:
+        for _ in todo:
+            yield _next(ended, lambda: say(_still_running(todo, started)))
+    except BaseException:
+        waiting.clear()
+        _kill_kernels()
+        for worker in workers:
+            worker.join(timeout=10)
+        raise
+
+
+def _next(ended: "Queue[Outcome]", silence: Callable[[], None]) -> Outcome:
+    """Return the next outcome; call ``silence`` whenever none came for :data:`HEARTBEAT` seconds."""
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=HEARTBEAT)
+        silence()
 
 
 def _still_running(tasks: list[Task], started: dict[str, float]) -> str:
@@ -182,13 +223,7 @@ def only_one_build(say: Callable[[str], None]):
 
 
 def _settled(task: Task, force: bool, report: Callable[[Outcome], None]) -> bool:
-    """Report and return True when there is nothing to run: data missing, or results up to date."""
-    for name in task.notebook.missing:
-        try:
-            fetch(name)
-        except AnchorsError as error:
-            report(Outcome(task.id, "not built", note=f"needs {name}: {error}"))
-            return True
+    """Report and return True when there is nothing to run: the results are up to date."""
     if not force and is_current(task):
         report(Outcome(task.id, "cached", expected=expected_seconds(task)))
         return True
@@ -239,9 +274,11 @@ def _run(task: Task, started: dict[str, float]) -> Outcome:
 
 
 def _forget(task: Task) -> None:
-    """Remove the state, and the page to play with, which a notebook may no longer write."""
+    """Remove the state, and what a notebook may no longer write: the page to play with, measured times beside."""
     task.state.unlink(missing_ok=True)
     Path(f"{task.stem}.play.html").unlink(missing_ok=True)
+    for ending in ENDINGS:
+        about_path(task.id, task.profile, task.changes, f".clock.{ending}").unlink(missing_ok=True)
 
 
 def execute(notebook: Path, target: Path, values: dict[str, Any]) -> None:
@@ -259,6 +296,13 @@ def execute(notebook: Path, target: Path, values: dict[str, Any]) -> None:
             cwd=str(ROOT), start_timeout=120, config=_kernel_config(folder),
         )  # fmt: skip
     os.replace(partial, target)
+
+
+def _provide_kernels(count: int) -> None:
+    """Let many kernels come from a process that has done their imports; it gets ready while papermill is loaded."""
+    from anchors.companion import kernels
+
+    kernels.provide(count)
 
 
 def _kernel_config(folder: str):

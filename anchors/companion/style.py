@@ -1,6 +1,5 @@
-"""One look for all figures: physical sizes, a colour-blind-safe palette, files that carry their provenance."""
+"""One look for all figures: physical sizes, a colour-blind-safe palette, files of equal bytes for equal numbers."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +29,13 @@ def colours(names: list[str]) -> dict[str, str]:
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
 
-def save_figure(figure: Any, stem: Path, title: str, provenance: dict) -> list[Path]:
-    """Write ``stem.png`` and ``stem.pdf`` whole or not at all; both carry title and provenance as metadata."""
+def save_figure(figure: Any, path: Path, title: str) -> Path:
+    """Write a figure as ``.png`` or ``.pdf``, whole or not at all; equal numbers give equal bytes."""
     from anchors.companion.files import atomic_write
 
-    text = json.dumps(provenance, sort_keys=True, default=str)
-    metadata = {
-        "png": {"Title": title, "Description": text, "Software": "anchors"},
-        "pdf": {"Title": title, "Subject": text, "Creator": "anchors", "CreationDate": None},
+    kind = path.suffix[1:]
+    fields = {
+        "png": {"Title": title, "Software": "anchors"},
+        "pdf": {"Title": title, "Creator": "anchors", "CreationDate": None},
     }
-    paths = []
-    for kind, fields in metadata.items():
-        path = Path(f"{stem}.{kind}")
-        atomic_write(path, lambda handle, k=kind, m=fields: figure.savefig(handle, format=k, metadata=m))
-        paths.append(path)
-    return paths
+    return atomic_write(path, lambda handle: figure.savefig(handle, format=kind, metadata=fields[kind]))
