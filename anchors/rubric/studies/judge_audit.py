@@ -219,9 +219,16 @@ def auroc(labels: np.ndarray, u: np.ndarray) -> float:
 
 
 def resampled(labels: np.ndarray, u: np.ndarray, rng: np.random.Generator, samples: int = RESAMPLED) -> np.ndarray:
-    """Return the areas of bootstrap samples of texts, with and without the attribute drawn apart (stratified)."""
-    having, lacking = _levels(labels, u)
-    return _areas(*(rng.multinomial(part.sum(), part / part.sum(), samples) for part in (having, lacking)))
+    """Return the areas of bootstrap samples of texts, with and without the attribute drawn apart (stratified).
+
+    Which texts are drawn does not depend on their scores: a last digit that differs changes one pair, not the sample.
+    """
+    places = np.unique(u, return_inverse=True)[1]
+    width, counts = places.max() + 1, []
+    for own in (places[labels], places[~labels]):
+        drawn = own[rng.integers(len(own), size=(samples, len(own)))] + width * np.arange(samples)[:, None]
+        counts.append(np.bincount(drawn.ravel(), minlength=samples * width).reshape(samples, width))
+    return _areas(*counts)
 
 
 def _levels(labels: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
