@@ -135,3 +135,11 @@ def test_reading_a_beginning_once_changes_nothing():
         values = [judge.judge(one, case.prompts[:2], case.texts[:2]) for judge in (shared, plain)]
         np.testing.assert_allclose(*values, atol=1e-5)
     np.testing.assert_allclose(shared.judge(ask[1], case.prompts[1:2], case.texts[1:2]), values[0][1:], atol=1e-5)
+
+
+def test_a_tie_that_a_last_digit_parts_does_not_change_which_texts_are_drawn():
+    parted = TIED.copy()
+    parted[0] += 1e-6
+    one, other = (study.resampled(LABELS, scores, np.random.default_rng(3)) for scores in (TIED, parted))
+    assert np.unique(parted).size == np.unique(TIED).size + 1
+    assert 0 < np.abs(one - other).max() < 0.05 < one.max() - one.min()
