@@ -1,13 +1,13 @@
 """The rules of the house: who may import whom, what maths may touch, what importing costs, what a notebook may hold."""
 
 import ast
-import json
 import subprocess
 import sys
 
 import pytest
 
 from anchors.companion.codehash import imports
+from anchors.companion.commit_rules import notebook_faults
 from anchors.companion.notebooks import Notebook, notebooks
 from anchors.companion.paths import NOTEBOOKS, PAPERS, ROOT
 from anchors.companion.published import paper
@@ -128,16 +128,7 @@ def test_notebook_is_annotated_and_thin(id):
 
 @pytest.mark.parametrize("id", IDS)
 def test_notebook_has_committed_outputs_and_no_trace_of_a_machine(id):
-    notebook = Notebook.find(id)
-    text = json.dumps(notebook.node)
-    assert notebook.node["metadata"]["kernelspec"]["name"] == "python3"
-    code = [cell for cell in notebook.cells if cell["cell_type"] == "code"]
-    shown = [cell for cell in code if cell.get("outputs")]
-    assert len(shown) >= 4, "provenance, figure, table and verdict are shown"
-    assert any("image/png" in output.get("data", {}) for cell in code for output in cell["outputs"])
-    assert not any(output["output_type"] == "error" for cell in code for output in cell["outputs"])
-    assert str(ROOT) not in text
-    assert "injected-parameters" not in text
+    assert notebook_faults(Notebook.find(id).node) == []
 
 
 def test_every_committed_result_belongs_to_a_notebook():
