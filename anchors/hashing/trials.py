@@ -196,10 +196,10 @@ def grid(function, jobs: list[dict], label: str, datasets: list[str] | None = No
     return cached_grid(function, jobs, label, salt(names))
 
 
-def score_table(jobs: list[dict], label: str):
-    """Return a DataFrame with one row per job: the job's own fields, then its scores."""
+def score_table(jobs: list[dict], label: str, timed: bool = False):
+    """Return a DataFrame with one row per job: the job's own fields, then its scores; the time of the fit on demand."""
     import pandas as pd
 
-    results = grid(score, jobs, label)
+    results = [{k: v for k, v in r.items() if timed or k != "fit_seconds"} for r in grid(score, jobs, label)]
     flat = [{k: v for k, v in job.items() if k != "params"} for job in jobs]
     return pd.DataFrame([job | result for job, result in zip(flat, results, strict=True)])

@@ -99,8 +99,9 @@ def summarise(found: pd.DataFrame, spent: dict[str, float], size: pd.DataFrame) 
     for what in ("k", "random"):
         median = found[found.swept == what].groupby(what).milliseconds.median()
         words = {"k": "anchors an entity", "random": "random negatives"}[what]
-        rows += [Row(f"one step, {number:,} {words}", value / 1000, unit="s") for number, value in median.items()]
-    rows.append(Row(f"encoding {spent['entities']:,.0f} entities", spent["seconds"], unit="s"))
+        for number, value in median.items():
+            rows.append(Row(f"one step, {number:,} {words}", value / 1000, unit="s", clock=True))
+    rows.append(Row(f"encoding {spent['entities']:,.0f} entities", spent["seconds"], unit="s", clock=True))
     rows += [Row(f"trained parameters: {one.what}", one.parameters) for one in size.itertuples()]
     eight, many = ratio(found, "k", 8), ratio(found, "random", 1024)
     anchors, lookup = (size[size.kind == kind].parameters for kind in ("anchors", "lookup"))

@@ -77,5 +77,5 @@ def _best_lookup(found: pd.DataFrame, graph: str) -> str:
 
 
 def wide(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the table behind the figure: one row per trial without its ranks."""
-    return found.drop(columns="ranks")
+    """Return the table behind the figure: one row per trial without its ranks and its time."""
+    return found.drop(columns=["ranks", "seconds"])
