@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nbformat
 
+from anchors.companion.commit_rules import METADATA
 from anchors.companion.committed import ENDINGS
 from anchors.companion.files import atomic_write
 from anchors.companion.notebooks import Notebook
@@ -32,7 +33,8 @@ def copy_measured(task: Task, ending: str) -> bool:
 def copy_outputs(copy: Path, path: Path) -> None:
     """Write the outputs of an executed copy into the notebook at ``path``.
 
-    Cells, tags and metadata of that notebook stay; papermill's injected cell and its timings do not enter.
+    Cells, tags and the companion's metadata of that notebook stay; what an editor adds to metadata goes, and
+    papermill's injected cell and its timings do not enter.
     """
     executed = nbformat.read(copy, as_version=4)
     outputs = [c.outputs for c in executed.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)]
@@ -40,6 +42,7 @@ def copy_outputs(copy: Path, path: Path) -> None:
     code = [cell for cell in node.cells if cell.cell_type == "code"]
     for number, (cell, cell_outputs) in enumerate(zip(code, outputs, strict=True), 1):
         cell.outputs, cell.execution_count = [_plain(output, number) for output in cell_outputs], number
+    _drop_foreign_metadata(node)
     atomic_write(path, (nbformat.writes(node, indent=1) + "\n").encode())
 
 
@@ -52,3 +55,11 @@ def _plain(output: nbformat.NotebookNode, number: int) -> nbformat.NotebookNode:
     if "execution_count" in output:
         output["execution_count"] = number
     return output
+
+
+def _drop_foreign_metadata(node: nbformat.NotebookNode) -> None:
+    """Keep of all metadata what :mod:`anchors.companion.commit_rules` lets be committed."""
+    node.metadata = {key: value for key, value in node.metadata.items() if key in METADATA}
+    node.metadata["language_info"] = {"name": "python"}
+    for cell in node.cells:
+        cell.metadata = {"tags": _tags(cell)} if _tags(cell) else {}
