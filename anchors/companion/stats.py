@@ -37,6 +37,20 @@ def paired_interval(treated: np.ndarray, control: np.ndarray, level: float = 0.9
     return mean_interval(np.asarray(treated, float) - np.asarray(control, float), level)
 
 
+def within(found: Interval, low: float = 0.0, high: float = 1.0) -> Interval:
+    """Return an interval cut to the range of its quantity, [0, 1] of a share; that of a single value stays infinite.
+
+    Student's interval over few seeds or problems knows of no range and may leave it; the mean does not, so nothing
+    that could be true is cut off. Shares of independent units have :func:`wilson`.
+    """
+    return found if found.n < 2 else found._replace(low=max(found.low, low), high=min(found.high, high))
+
+
+def mean_within(values: np.ndarray, low: float = 0.0, high: float = 1.0) -> Interval:
+    """Return :func:`mean_interval` cut to the range of the quantity (:func:`within`)."""
+    return within(mean_interval(values), low, high)
+
+
 def known_interval(values: np.ndarray, fewest: int = FEWEST) -> Interval:
     """Return :func:`mean_interval` of the finite ones among ``values`` (n,), from ``fewest`` on.
 

@@ -15,7 +15,7 @@ import pandas as pd
 from anchors.companion.cache import cached_grid
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import in_words, mean_interval, paired_interval
+from anchors.companion.stats import in_words, mean_within, paired_interval
 from anchors.entity import anchors, loaders, rank, store, trials
 from anchors.entity.graph import Graph
 from anchors.entity.settings import Settings
@@ -130,7 +130,7 @@ def summarise(found: pd.DataFrame) -> tuple[list[Row], Verdict]:
     columns = {"full": ("seen MRR", "unseen MRR"), "semi": ("support MRR", "text MRR", "known MRR")}
     for (protocol, graph), own in found.groupby(["protocol", "graph"], sort=False):
         for variant, column in ((v, c) for v in VARIANTS for c in columns[protocol]):
-            value = mean_interval(own[own.variant == variant][column].to_numpy())
+            value = mean_within(own[own.variant == variant][column].to_numpy())
             what = f"{graph}, {WORDS[column]}: MRR, {label(variant)}"
             rows.append(row(what, value, _queries(own, graph), source="cached"))
         for variant in ("anchors_only", "sea", "types"):

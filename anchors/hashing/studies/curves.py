@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import mean_interval, paired_interval
+from anchors.companion.stats import mean_interval, mean_within, paired_interval
 from anchors.hashing.studies.common import BASELINES, METHODS, better_than_baselines, seeds_from
 from anchors.hashing.studies.pairing_ratio import queries
 from anchors.hashing.trials import TOP_N, curves, grid
@@ -46,7 +46,7 @@ def summarise(table: pd.DataFrame, kind: str) -> tuple[list[Row], Verdict]:
     for (task, protocol), group in table.assign(value=value).groupby(["task", "protocol"], sort=False):
         values = {m: g.sort_values("seed").value.to_numpy() for m, g in group.groupby("method")}
         for method in METHODS:
-            rows.append(row(f"{task}, protocol {protocol}, {name}: {method}", mean_interval(values[method]),
+            rows.append(row(f"{task}, protocol {protocol}, {name}: {method}", mean_within(values[method]),
                             queries(table.data.iloc[0])))  # fmt: skip
         found.append({m: paired_interval(values["RREH"], values[m]) for m in BASELINES})
     return rows, better_than_baselines(found, f"By {name}, over both directions and protocols")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import mean_interval
+from anchors.companion.stats import mean_within
 from anchors.hashing.retrieval import build_index, exact_numpy_search, recall_at_k
 from anchors.hashing.trials import grid
 
@@ -101,7 +101,7 @@ def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
     big = last.groupby("kind")[["ms", "recall"]].mean()
     rows = []
     for kind, (column, what, unit) in product(KINDS, (("ms", "time", "ms/query"), ("recall", "recall@100", ""))):
-        interval = mean_interval(last[last.kind == kind][column].to_numpy())
+        interval = mean_within(last[last.kind == kind][column].to_numpy(), high=np.inf if unit else 1.0)
         rows.append(
             row(f"{NAMES[kind]}, {n:,} codes: {what}", interval, int(last.queries.iloc[0]), unit, clock=what == "time")
         )

@@ -8,7 +8,7 @@ import pandas as pd
 from anchors.companion.cache import cached
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import in_words, mean_interval, paired_interval
+from anchors.companion.stats import in_words, mean_within, paired_interval
 from anchors.models.language import identity
 from anchors.rubric import trials
 from anchors.rubric.aggregate import Aggregator, Saturation, Shaping
@@ -95,9 +95,9 @@ def summarise(chosen: pd.DataFrame, found: pd.DataFrame, live: pd.DataFrame) -> 
             ("gini", "Gini of the scores"),
             ("linear", "linear reward"),
         ):
-            rows.append(row(f"best of {OF}, {name}: {words}", mean_interval(own[column].to_numpy()), len(own)))
+            rows.append(row(f"best of {OF}, {name}: {words}", mean_within(own[column].to_numpy()), len(own)))
         for column, words in (("creative", "gold score"), ("smallest", "smallest criterion")):
-            value = mean_interval(after[column].to_numpy())
+            value = mean_within(after[column].to_numpy())
             rows.append(row(f"trained, {name}: {words}", value, len(after), source="recorded"))
     for name in others:
         value = over_linear(found, name, "smallest")

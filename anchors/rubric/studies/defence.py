@@ -5,7 +5,7 @@ import pandas as pd
 
 from anchors.companion import recorded
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import in_words, mean_interval
+from anchors.companion.stats import in_words, mean_within
 from anchors.rubric import trials
 from anchors.rubric.studies import arms, lm
 
@@ -62,7 +62,7 @@ def summarise(
     base = log[log.step == 0]
 
     def add(words: str, values: np.ndarray, n: int = 0) -> None:
-        rows.append(row(f"writer, {words}", mean_interval(values), n, source="recorded"))
+        rows.append(row(f"writer, {words}", mean_within(values), n, source="recorded"))
 
     add("base: texts that praise", base[base.arm == "gold"].hack.to_numpy())
     for arm, words in WORDS.items():
@@ -102,7 +102,7 @@ def lm_words(chat: dict[str, pd.DataFrame]) -> str:
 def verdict(log: pd.DataFrame) -> Verdict:
     """Judge C7: without defence the hack spreads, with a veto (early or late) it does not, and gold does not suffer."""
     final = arms.last(log)
-    hack = {arm: mean_interval(final[final.arm == arm].hack.to_numpy()) for arm in WORDS}
+    hack = {arm: mean_within(final[final.arm == arm].hack.to_numpy()) for arm in WORDS}
     gold = {arm: arms.over(log, arm, "gold", "creative") for arm in ("flattered", "veto", "late veto")}
     base = float(log[(log.step == 0) & (log.arm == "gold")].hack.mean())
     text = (

@@ -15,7 +15,7 @@ import pandas as pd
 from anchors.companion import recorded
 from anchors.companion.cache import cached
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval, in_words, mean_interval
+from anchors.companion.stats import Interval, in_words, mean_interval, within
 from anchors.models.language import identity
 from anchors.rubric import lm_trials
 from anchors.rubric.studies import arms
@@ -62,7 +62,8 @@ def by_prompt(texts: pd.DataFrame, arm: str, column: str) -> pd.Series:
 
 def level(texts: pd.DataFrame, arm: str, column: str) -> tuple[Interval, int]:
     """Return the mean of a measure with its interval over prompts (its ``n`` counts seeds), and the texts behind it."""
-    return _over(texts, arm, by_prompt(texts, arm, column))
+    found, n = _over(texts, arm, by_prompt(texts, arm, column))
+    return within(found), n
 
 
 def change(texts: pd.DataFrame, arm: str, column: str, control: str = BASE) -> tuple[Interval, int]:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval, mean_interval, paired_interval
+from anchors.companion.stats import Interval, mean_within, paired_interval
 from anchors.thought import official
 from anchors.thought.convergence import converged_from
 from anchors.thought.taxonomy import CATEGORIES, INITIALS
@@ -79,7 +79,8 @@ def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
 def _mean_row(table: pd.DataFrame, rule: str, metric: str, category: str) -> Row:
     own = table[(table["rule"] == rule) & (table["metric"] == metric) & (table["category"] == category)]
     quantity = f"{metric} of {INITIALS[category]}, rule {rule}"
-    return row(quantity, mean_interval(own["value"]), len(own), UNITS[metric], "live", same_scale=True)
+    value = mean_within(own["value"], *((0.0, np.inf) if UNITS[metric] else (-1.0, 1.0)))
+    return row(quantity, value, len(own), UNITS[metric], "live", same_scale=True)
 
 
 def _verdict(table: pd.DataFrame, pairs: dict[tuple, Interval]) -> Verdict:

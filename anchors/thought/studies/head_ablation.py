@@ -10,7 +10,7 @@ from anchors.companion import recorded
 from anchors.companion.cache import cached_grid
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
-from anchors.companion.stats import Interval, in_words, mean_interval, paired_interval
+from anchors.companion.stats import Interval, in_words, mean_within, paired_interval
 from anchors.models.language import load
 from anchors.thought import answers, receivers, word_problems
 from anchors.thought.ablation import ablated
@@ -144,7 +144,7 @@ def accuracies(table: pd.DataFrame, column: str = "right") -> pd.DataFrame:
 
 def condition(table: pd.DataFrame, model: str, kind: str, share: float, column: str = "right") -> Interval:
     """Return the mean share of a condition over problems, with its interval."""
-    return mean_interval(accuracies(table, column).loc[model][(kind, share)].to_numpy())
+    return mean_within(accuracies(table, column).loc[model][(kind, share)].to_numpy())
 
 
 def difference(table: pd.DataFrame, model: str, control: str, share: float) -> Interval:
