@@ -1,25 +1,33 @@
 """Data sets: one registry (``data/datasets.yml``), looked up in the downloads folder, the mirror, then the network.
 
-A file counts only when its SHA-256 is the registered one. Files in the mirror are used in place, never copied.
+A file counts only when its SHA-256 is the registered one. Files in the mirror are used in place, never copied. What
+could not be downloaded is remembered for a while, so that it is asked for once and not once a notebook; its details
+are for ``make doctor``.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import time
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from anchors.companion.errors import AnchorsError, InputError, MissingData
 from anchors.companion.files import atomic_write, sha256, unwritable
-from anchors.companion.paths import DATA, cache_dir, downloads_dir, mirror, relative
+from anchors.companion.paths import DATA, cache_dir, downloads_dir, mirror, offline, relative
 
 REGISTRY = DATA / "datasets.yml"
 TIMEOUT = 10  # seconds, to connect and between two packets
-RETRIES = 1
+GRACE, SLOWEST = 30, 20_000  # an address may take so many seconds for a file, and one more for so many bytes
+RETRIES = 1  # rounds after the first, over the addresses whose failure may pass
+FORGET = 600  # seconds after which a data set or a host that failed is asked again
+CURE = "Set ANCHORS_DATA_MIRROR to a folder that holds it; see make doctor."
+Address = Annotated[str, Field(pattern="^https?://.*$")]
 
 
 def _inside(path: str) -> str:
@@ -33,17 +41,31 @@ class DataFile(BaseModel):
     """One file of a data set; ``path`` is its place inside the mirror and the downloads folder.
 
     A mirror may hold compressed (``.xz``, ``.gz``) what the address serves plain: then ``plain_bytes`` and
-    ``plain_sha256`` describe the plain file, which lies beside without that suffix and serves as well. A file without
-    a url was made for the mirror and cannot be downloaded.
+    ``plain_sha256`` describe the plain file, which lies beside without that suffix and serves as well. ``urls`` are
+    asked in order, and ``url`` stands for one alone; a file without was made for the mirror and cannot be downloaded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     path: Annotated[str, AfterValidator(_inside)]
     bytes: int = Field(gt=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    url: str = Field(default="", pattern="^(https?://.*)?$")
+    urls: tuple[Address, ...] = ()
     plain_bytes: int = Field(default=0, ge=0)
     plain_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_address(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or "url" not in raw:
+            return raw
+        if "urls" in raw:
+            raise ValueError("has both url and urls; give one of them")
+        return {key: value for key, value in raw.items() if key != "url"} | {"urls": (raw["url"],)}
+
+    @property
+    def url(self) -> str:
+        """The first address, empty where there is none."""
+        return self.urls[0] if self.urls else ""
 
     @property
     def served(self) -> "DataFile":
@@ -51,17 +73,18 @@ class DataFile(BaseModel):
         if not self.plain_sha256:
             return self
         path = str(PurePosixPath(self.path).with_suffix(""))
-        return DataFile(path=path, bytes=self.plain_bytes, sha256=self.plain_sha256, url=self.url)
+        return DataFile(path=path, bytes=self.plain_bytes, sha256=self.plain_sha256, urls=self.urls)
 
 
 class Dataset(BaseModel):
-    """One entry of the registry."""
+    """One entry of the registry; ``without`` says in a few words what a notebook uses when it can do without it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     title: str
     use: str
     licence: str
     citation: str
+    without: str = ""
     files: tuple[DataFile, ...] = Field(min_length=1)
 
 
@@ -94,13 +117,18 @@ def fetch(name: str) -> dict[str, Path]:
     Raises
     ------
     InputError
-        A file has the wrong checksum, or there is no such data set.
+        A file on this machine has the wrong checksum, or there is no such data set.
     MissingData
-        A file is nowhere and cannot be downloaded; the message says how to get it.
+        A file is nowhere and cannot be downloaded; :func:`details` says which, and what its addresses answered.
     AnchorsError
         The downloads folder cannot be written.
     """
-    return {Path(file.path).name: locate(file) or _download(name, file.served) for file in dataset(name).files}
+    entry = dataset(name)
+    places = {file: locate(file) for file in entry.files}
+    if not all(places.values()):
+        _refuse_early(name, [file for file, place in places.items() if place is None])
+        places |= {file: _download(name, file.served) for file, place in places.items() if place is None}
+    return {Path(file.path).name: place for file, place in places.items()}
 
 
 def available(name: str) -> bool:
@@ -118,7 +146,7 @@ def fingerprint(name: str) -> str:
 
 
 def status() -> list[dict[str, str | int]]:
-    """Return one row per data set: name, state (here | damaged | to download), bytes, licence, use."""
+    """Return one row per data set: name, state (here | damaged | to download | mirror only), bytes, licence, use."""
     return [
         {
             "name": name,
@@ -136,7 +164,27 @@ def _state(entry: Dataset) -> str:
         missing = [file for file in entry.files if locate(file) is None]
     except InputError:
         return "damaged"
-    return "to download" if missing else "here"
+    if not missing:
+        return "here"
+    return "to download" if all(file.urls for file in missing) else "mirror only"
+
+
+def details(name: str) -> list[str]:
+    """Return lines on what is not here of a data set: the first file, where it belongs, its addresses, what failed."""
+    entry, failed = dataset(name), _noted().get(name)
+    try:
+        missing = [file for file in entry.files if locate(file) is None]
+    except InputError as error:
+        return [str(error)]
+    if not missing:
+        return []
+    first = next((file for file in missing if not file.urls), missing[0])  # one without an address, if any
+    others = f" and {len(missing) - 1} more files" if len(missing) > 1 else ""
+    places = f"{relative(downloads_dir() / first.path)}, or {first.path} in the folder ANCHORS_DATA_MIRROR names"
+    lines = [f"not here: {first.path}{others}", f"belongs at: {places}"]
+    lines += [f"address: {url}" for url in first.urls] or ["address: none, it was made for the mirror"]
+    lines += [f"without it: {entry.without}"] if entry.without else []
+    return lines + [f"last failure: {line}" for line in failed or []]
 
 
 def locate(file: DataFile) -> Path | None:
@@ -159,21 +207,31 @@ def _verified(path: Path, file: DataFile) -> Path:
     mark = [stat.st_size, stat.st_mtime_ns, file.sha256]
     if memory.get(str(path)) == mark:
         return path
-    _check(path, file, relative(path), f"Delete it and run again. {_cure(file)}")
+    _check(path, file)
     _remember({**memory, str(path): mark})
     return path
 
 
-def _check(path: Path, file: DataFile, what: str, cure: str) -> None:
-    found = f"sha256 {sha256(path)} ({path.stat().st_size} bytes)"
-    expected = f"sha256 {file.sha256} ({file.bytes} bytes)"
-    if found.split()[1] != file.sha256:
-        raise InputError(what, found, expected, cure)
+def _check(path: Path, file: DataFile) -> None:
+    if (found := sha256(path)) != file.sha256:
+        expected = f"sha256 {file.sha256} ({file.bytes} bytes)"
+        cure = "Delete it and run again; make doctor says where it is from."
+        raise InputError(relative(path), f"sha256 {found} ({path.stat().st_size} bytes)", expected, cure)
 
 
 def _remembered() -> dict[str, list]:
+    path = cache_dir() / "verified.json"
     try:
-        memory = json.loads((cache_dir() / "verified.json").read_text(encoding="utf-8"))
+        stat = path.stat()
+    except OSError:
+        return {}
+    return _parse_memory(str(path), stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _parse_memory(path: str, _mtime: int, _size: int) -> dict[str, list]:
+    try:
+        memory = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return memory if isinstance(memory, dict) else {}
@@ -186,13 +244,34 @@ def _remember(memory: dict[str, list]) -> None:
         return  # only costs time: the next process verifies again
 
 
+# ---- downloads -------------------------------------------------------------------------------------------------------
+
+_FAILED: dict[tuple[str, tuple[DataFile, ...]], tuple[float, str]] = {}  # data set, its files -> when, why
+_SILENT: dict[str, float] = {}  # host that could not be reached -> when
+
+
+class _Refused(Exception):
+    """An address did not serve the file; the words say why, and ``passing`` whether it may another time."""
+
+    def __init__(self, words: str, passing: bool = False):
+        super().__init__(words)
+        self.passing = passing
+
+
+def _refuse_early(name: str, missing: list[DataFile]) -> None:
+    """Raise MissingData where no address needs to be asked."""
+    when, why = _FAILED.get((name, dataset(name).files), (-FORGET, ""))
+    if offline():
+        raise MissingData(name, "ANCHORS_OFFLINE=1 forbids downloads", CURE)
+    if not all(file.urls for file in missing):
+        raise MissingData(name, "not all its files have an address", CURE)
+    if time.monotonic() - when < FORGET:
+        raise MissingData(name, why, CURE)
+
+
 def _download(name: str, file: DataFile) -> Path:
     from filelock import FileLock
 
-    if os.environ.get("ANCHORS_OFFLINE") == "1":
-        raise MissingData(name, f"{file.path} is not here and ANCHORS_OFFLINE=1 forbids downloads", _cure(file))
-    if not file.url:
-        raise MissingData(name, f"{file.path} was made for the data mirror and no address serves it", _cure(file))
     target = downloads_dir() / file.path
     partial = downloads_dir() / ".partial" / file.sha256[:16]
     try:
@@ -204,34 +283,82 @@ def _download(name: str, file: DataFile) -> Path:
 
 
 def _retrieve(name: str, file: DataFile, partial: Path, target: Path) -> Path:
+    """Ask the addresses in order until one serves the registered bytes; keep those and nothing else."""
     shutil.rmtree(partial)  # what a killed download left behind
+    partial.mkdir()
+    failures: dict[str, _Refused] = {}
     try:
-        got = _get(file, partial, name)
-        _check(got, file, f"download of {file.url}", f"Nothing was kept. {_cure(file)}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(got, target)
+        for url in file.urls * (1 + RETRIES):
+            if url in failures and not failures[url].passing:
+                continue
+            try:
+                _get(url, file, partial / "file")
+            except _Refused as refused:
+                failures[url] = refused
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(partial / "file", target)
+            return target
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return target
+    raise _gave_up(name, file, failures)
 
 
-def _get(file: DataFile, partial: Path, name: str) -> Path:
-    import pooch
-    import requests
-
-    pooch.get_logger().setLevel("ERROR")
-    bar = os.environ.get("ANCHORS_HEADLESS") != "1"
-    store = pooch.create(partial, "", registry={"file": None}, urls={"file": file.url}, retry_if_failed=RETRIES)
+def _gave_up(name: str, file: DataFile, failures: dict[str, _Refused]) -> MissingData:
+    """Remember a data set that cannot be downloaded and return the error that says so."""
+    why = f"download failed ({str(next(iter(failures.values()))).split(';')[0]})"
+    _FAILED[name, dataset(name).files] = (time.monotonic(), why)
+    lines = [f"{file.path}: {url}: {reason}" for url, reason in failures.items()]
     try:
-        return Path(store.fetch("file", downloader=pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)))
-    except requests.HTTPError as error:
-        raise MissingData(name, f"{file.url} answers {error.response.status_code}", _cure(file)) from error
-    except requests.RequestException as error:
-        reason = f"{file.url} cannot be downloaded ({type(error).__name__})"
-        raise MissingData(name, reason, _cure(file)) from error
+        atomic_write(cache_dir() / "failed_downloads.json", json.dumps({**_noted(), name: lines}, indent=1).encode())
+    except AnchorsError as error:
+        lines.append(str(error))  # the note is for the doctor; the error below is raised all the same
+    return MissingData(name, why, CURE)
 
 
-def _cure(file: DataFile) -> str:
-    place = relative(downloads_dir() / file.path)
-    source = f" (from {file.url})" if file.url else ""
-    return f"Set ANCHORS_DATA_MIRROR to a folder that holds {file.path}, or place the file at {place}{source}"
+def _noted() -> dict[str, list[str]]:
+    """Return what failed when data sets were last asked for: lines for the doctor."""
+    try:
+        noted = json.loads((cache_dir() / "failed_downloads.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def _get(url: str, file: DataFile, target: Path) -> None:
+    """Write what an address serves to ``target``; anything but the registered bytes is refused."""
+    import httpx
+
+    host = urlsplit(url).hostname or url
+    if time.monotonic() - _SILENT.get(host, -FORGET) < FORGET:
+        raise _Refused("cannot be reached; it was asked a moment ago")
+    try:
+        _stream(url, file, target, time.monotonic() + GRACE + file.bytes / SLOWEST)
+    except httpx.HTTPStatusError as error:
+        raise _Refused(f"answers {error.response.status_code}", error.response.is_server_error) from error
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        _SILENT[host] = time.monotonic()
+        raise _Refused(f"cannot be reached; {type(error).__name__}: {error}") from error
+    except httpx.HTTPError as error:
+        raise _Refused(f"breaks off; {type(error).__name__}: {error}", passing=True) from error
+    if (found := sha256(target)) != file.sha256:
+        raise _Refused(f"other bytes; found sha256 {found}, expected sha256 {file.sha256}")
+
+
+def _stream(url: str, file: DataFile, target: Path, deadline: float) -> None:
+    import httpx
+    from tqdm import tqdm
+
+    quiet, size = os.environ.get("ANCHORS_HEADLESS") == "1", 0
+    request = {"timeout": TIMEOUT, "follow_redirects": True, "headers": {"Accept-Encoding": "identity"}}
+    with httpx.stream("GET", url, **request) as answer, target.open("wb") as out:
+        answer.raise_for_status()
+        with tqdm(total=file.bytes, unit="B", unit_scale=True, desc=Path(file.path).name, disable=quiet) as bar:
+            for chunk in answer.iter_raw():
+                bar.update(len(chunk))
+                size += len(chunk)
+                if size > file.bytes:
+                    raise _Refused(f"too many bytes; expected {file.bytes:,}")
+                if time.monotonic() > deadline:
+                    raise _Refused(f"too slow; {size:,} of {file.bytes:,} bytes when its time was over")
+                out.write(chunk)

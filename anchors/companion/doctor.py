@@ -84,11 +84,10 @@ def report() -> str:
     """Return the whole examination as text."""
     lines = [f"{name:9} {finding}" for name, finding in machine()]
     lines += ["", "data sets"]
-    lines += [
-        f"  {row['name']:12} {row['state']:12} {row['bytes'] / 2**20:.1f} MiB; {row['use']}"
-        for row in datasets.status()
-    ]
-    lines += [f"  {name:12} {'here' if found else 'missing':12} installed package" for name, found in packaged()]
+    for row in datasets.status():
+        lines.append(f"  {row['name']:20} {row['state']:12} {row['bytes'] / 2**20:.1f} MiB; {row['use']}")
+        lines += [f"{'':35} {line}" for line in datasets.details(str(row["name"]))]
+    lines += [f"  {name:20} {'here' if found else 'missing':12} installed package" for name, found in packaged()]
     left = unbuilt()
     lines += ["", "cannot be built here" if left else "every figure can be built here"]
     lines += [f"  {id}: needs {names}" for id, names in left]

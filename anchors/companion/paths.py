@@ -44,6 +44,11 @@ def mirror() -> Path | None:
     return (ROOT / Path(value).expanduser()).resolve() if value else None
 
 
+def offline() -> bool:
+    """Return whether ``ANCHORS_OFFLINE=1`` forbids every download."""
+    return os.environ.get("ANCHORS_OFFLINE", "").strip() == "1"
+
+
 def relative(path: Path) -> str:
     """Return ``path`` relative to the repository where it lies inside it, for messages without machine paths."""
     path = Path(path)

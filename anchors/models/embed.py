@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from anchors.companion.errors import InputError, MissingData
+from anchors.companion.paths import offline
 
 MAX_TOKENS = 256  # the length all-MiniLM-L6-v2 was trained with; longer texts are cut
 
@@ -62,13 +63,16 @@ def load(model: str = "minilm", device: str = "cpu"):
     from transformers.utils import logging
 
     source, local = _source(model)
+    here = local or offline()
     bar = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        network = AutoModel.from_pretrained(source, local_files_only=local, dtype=torch.float32, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=here)
+        network = AutoModel.from_pretrained(source, local_files_only=here, dtype=torch.float32, use_safetensors=True)
     except (OSError, ValueError) as error:
-        reason = f"the model cannot be loaded ({str(error).splitlines()[0]})"
+        refused = here and not local
+        reason = "not here, and ANCHORS_OFFLINE=1 forbids downloads" if refused else str(error).splitlines()[0]
+        reason = f"the model cannot be loaded ({reason})"
         cure = "Give 'minilm', a folder with config.json, tokenizer.json, model.safetensors, or a hub id and a network."
         raise MissingData(model, reason, cure) from error
     finally:

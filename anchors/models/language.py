@@ -11,7 +11,7 @@ from typing import Any
 
 from anchors.companion.errors import InputError, MissingData
 from anchors.companion.files import sha256
-from anchors.companion.paths import DATA, ROOT, cache_dir, relative
+from anchors.companion.paths import DATA, ROOT, cache_dir, offline, relative
 
 SHIPPED = DATA / "models"  # one folder per model that comes with the repository
 DTYPES = ("float32", "bfloat16", "float16")
@@ -82,6 +82,8 @@ def _load(model: str, device: str, dtype: str, attention: str) -> LanguageModel:
         reason = str(error).strip().splitlines()[0]
         if local:
             raise InputError(relative(Path(source)), reason, PARTS, "Mend the folder.") from error
+        if offline():
+            reason = "not here, and ANCHORS_OFFLINE=1 forbids downloads"
         cure = "Give 'reasoner', 'smollm2', a folder in hub format, or a hub id and a network."
         raise MissingData(model, f"the model cannot be loaded ({reason})", cure) from error
     return LanguageModel(tokenizer, network.to(device).eval(), model, identity(model))
@@ -102,25 +104,26 @@ def _read(source: str, local: bool, dtype: str, attention: str) -> tuple[Any, An
     bar = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        for offline in (True,) if local else (True, False):
+        here = (True,) if local or offline() else (True, False)
+        for only_here in here:
             try:
-                _check_kind(source, AutoConfig.from_pretrained(source, local_files_only=offline))
-                network = _network(source, offline, dtype, attention)
-                return AutoTokenizer.from_pretrained(source, local_files_only=offline), network
+                _check_kind(source, AutoConfig.from_pretrained(source, local_files_only=only_here))
+                network = _network(source, only_here, dtype, attention)
+                return AutoTokenizer.from_pretrained(source, local_files_only=only_here), network
             except OSError:
-                if local or not offline:
+                if only_here == here[-1]:
                     raise
     finally:
         if bar:
             logging.enable_progress_bar()
 
 
-def _network(source: str, offline: bool, dtype: str, attention: str) -> Any:
+def _network(source: str, only_here: bool, dtype: str, attention: str) -> Any:
     """Return the network; with eager attention where a model has no other."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    options = {"local_files_only": offline, "dtype": getattr(torch, dtype), "use_safetensors": True}
+    options = {"local_files_only": only_here, "dtype": getattr(torch, dtype), "use_safetensors": True}
     options["output_loading_info"] = True
     try:
         network, about = AutoModelForCausalLM.from_pretrained(source, attn_implementation=attention, **options)

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -28,12 +30,16 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404 if self.path == "/missing" else 503)
             return
         self.send_response(200)
-        if self.path != "/nolength":
+        if self.path not in ("/nolength", "/endless"):
             self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
         half = len(CONTENT) // 2
         if self.path in ("/truncated", "/nolength"):
             self.wfile.write(CONTENT[:half])
+        elif self.path == "/endless":
+            self.endless()
+        elif self.path == "/drip":
+            self.drip()
         elif self.path == "/slow":
             self.wfile.write(CONTENT[:half])
             self.wfile.flush()
@@ -41,6 +47,20 @@ class Handler(BaseHTTPRequestHandler):
             LET_GO.wait(30)
         else:
             self.wfile.write(CONTENT[::-1] if self.path == "/wrong" else CONTENT)
+
+    def endless(self):
+        """Serve on after the registered bytes, however long the other side listens."""
+        with suppress(ConnectionError):
+            while True:
+                self.wfile.write(CONTENT)
+
+    def drip(self):
+        """Serve a byte at a time, each long before the limit between two packets."""
+        with suppress(ConnectionError):
+            for byte in CONTENT:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(0.02)
 
     def log_message(self, *_args):
         pass
@@ -58,7 +78,7 @@ def server():
 
 @pytest.fixture
 def place(tmp_path, monkeypatch, server):
-    """Return a function that registers one data set ``toy`` with the given url, in empty folders."""
+    """Return a function that registers one data set ``toy`` with the given addresses, in empty folders."""
     for variable in ("CACHE", "DOWNLOADS", "DATA_MIRROR"):
         (tmp_path / variable).mkdir()
         monkeypatch.setenv(f"ANCHORS_{variable}", str(tmp_path / variable))
@@ -67,12 +87,15 @@ def place(tmp_path, monkeypatch, server):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(datasets, "REGISTRY", tmp_path / "datasets.yml")
     monkeypatch.setattr(datasets, "RETRIES", 0)
+    monkeypatch.setattr(datasets, "_FAILED", {})
+    monkeypatch.setattr(datasets, "_SILENT", {})
     HITS.clear()
 
-    def register(url):
+    def register(*urls):
         file = {"path": "toy/a.bin", "bytes": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest()}
-        entry = {"title": "a toy", "use": "tests", "licence": "CC0", "citation": "none"}
-        entry["files"] = [file | {"url": url if "//" in url else f"{server}/{url}"}]
+        entry = {"title": "a toy", "use": "tests", "licence": "CC0", "citation": "none", "without": "nothing"}
+        whole = [url if "//" in url else f"{server}/{url}" for url in urls]
+        entry["files"] = [file | ({"url": whole[0]} if len(urls) == 1 else {"urls": whole})]
         (tmp_path / "datasets.yml").write_text(yaml.safe_dump({"toy": entry}))
         datasets._parse.cache_clear()
         return tmp_path
@@ -153,31 +176,114 @@ def test_a_damaged_memory_of_verified_files_is_harmless(place, memory):
     assert datasets.available("toy")
 
 
-@pytest.mark.parametrize("url", ["wrong", "nolength"])
-def test_wrong_bytes_from_the_server(place, url):
-    folder = place(url)
-    with pytest.raises(InputError, match=rf"download of .*/{url}: found sha256 .* expected sha256 .*MIRROR"):
-        datasets.fetch("toy")
-    assert not downloaded(folder)
+FAILURES = {
+    "missing": ("answers 404", "answers 404"),
+    "wrong": ("other bytes", f"expected sha256 {hashlib.sha256(CONTENT).hexdigest()}"),
+    "nolength": ("other bytes", "found sha256"),
+    "truncated": ("breaks off", "RemoteProtocolError"),
+    "endless": ("too many bytes", "expected 102,400"),
+    "drip": ("too slow", "of 102,400 bytes when its time was over"),
+}
 
 
-@pytest.mark.parametrize(("url", "reason"), [("missing", "answers 404"), ("truncated", "cannot be downloaded")])
-def test_failed_download_says_how_to_get_the_file(place, url, reason):
+@pytest.mark.parametrize("url", FAILURES)
+def test_a_failed_download_is_said_in_one_line_and_the_doctor_knows_more(place, url, monkeypatch, server):
     folder = place(url)
-    with pytest.raises(MissingData, match=reason) as caught:
+    monkeypatch.setattr(datasets, "GRACE", 0.2)
+    monkeypatch.setattr(datasets, "SLOWEST", 1e6)
+    reason, more = FAILURES[url]
+    begun = time.monotonic()
+    with pytest.raises(MissingData) as caught:
         datasets.fetch("toy")
-    for part in ("data set 'toy'", "ANCHORS_DATA_MIRROR", "toy/a.bin", f"/{url}"):
-        assert part in str(caught.value)
+    assert time.monotonic() - begun < 5
+    assert str(caught.value) == (
+        f"data set 'toy' is not available: download failed ({reason}). "
+        "Set ANCHORS_DATA_MIRROR to a folder that holds it; see make doctor."
+    )
     assert not downloaded(folder)
+    told = datasets.details("toy")
+    assert told[0] == "not here: toy/a.bin"
+    assert f"address: {server}/{url}" in told
+    assert "without it: nothing" in told
+    assert told[-1].startswith(f"last failure: toy/a.bin: {server}/{url}: {reason}")
+    assert more in told[-1]
+
+
+def test_addresses_are_asked_in_order_until_one_serves_the_file(place, monkeypatch):
+    monkeypatch.setattr(datasets, "RETRIES", 1)
+    folder = place("missing", "wrong", "good", "never")
+    assert datasets.dataset("toy").files[0].url.endswith("/missing")
+    assert datasets.fetch("toy")["a.bin"].read_bytes() == CONTENT
+    assert HITS == ["/missing", "/wrong", "/good"]
+    assert downloaded(folder) == ["a.bin"]
+    assert datasets.details("toy") == []
+
+
+def test_only_failures_that_may_pass_are_tried_again(place, monkeypatch):
+    monkeypatch.setattr(datasets, "RETRIES", 1)
+    place("missing", "wrong", "truncated")
+    with pytest.raises(MissingData, match="answers 404"):
+        datasets.fetch("toy")
+    assert HITS == ["/missing", "/wrong", "/truncated", "/truncated"]
+
+
+def test_what_failed_is_not_asked_again_for_a_while(place, monkeypatch):
+    folder = place("missing")
+    lines = set()
+    for _ in range(53):
+        assert not datasets.available("toy")
+        with pytest.raises(MissingData) as caught:
+            datasets.fetch("toy")
+        lines.add(str(caught.value))
+    assert len(lines) == 1
+    assert HITS == ["/missing"]
+    put(folder / "DATA_MIRROR")
+    assert datasets.fetch("toy")["a.bin"].read_bytes() == CONTENT
+    (folder / "DATA_MIRROR" / "toy" / "a.bin").unlink()
+    monkeypatch.setattr(datasets, "FORGET", 0)
+    with pytest.raises(MissingData):
+        datasets.fetch("toy")
+    assert HITS == ["/missing"] * 2
+
+
+def test_a_host_that_cannot_be_reached_is_asked_once(place, monkeypatch):
+    asked = []
+
+    def unknown(host, *_arguments, **_options):
+        asked.append(host)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    place("http://data.example/a.bin", "http://data.example/b.bin")
+    with pytest.raises(MissingData, match="cannot be reached"):
+        datasets.fetch("toy")
+    place("http://data.example/c.bin")
+    with pytest.raises(MissingData, match="cannot be reached"):
+        datasets.fetch("toy")
+    assert asked == ["data.example"]
+    assert "no such name" not in datasets.details("toy")[-1], "that was said of the first address"
 
 
 def test_nobody_answers(place):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         folder = place(f"http://127.0.0.1:{unused.getsockname()[1]}/a.bin")
-        with pytest.raises(MissingData, match="ConnectionError"):
+        with pytest.raises(MissingData, match="cannot be reached"):
             datasets.fetch("toy")
+    assert "ConnectError" in datasets.details("toy")[-1]
     assert not downloaded(folder)
+
+
+def test_a_file_without_an_address_is_not_asked_for(place):
+    folder = place("good")
+    entries = yaml.safe_load((folder / "datasets.yml").read_text())
+    del entries["toy"]["files"][0]["url"]
+    (folder / "datasets.yml").write_text(yaml.safe_dump(entries))
+    datasets._parse.cache_clear()
+    with pytest.raises(MissingData, match="not all its files have an address"):
+        datasets.fetch("toy")
+    assert datasets.status()[0]["state"] == "mirror only"
+    assert "address: none, it was made for the mirror" in datasets.details("toy")
 
 
 def test_one_retry(place, monkeypatch):
@@ -193,6 +299,57 @@ def test_offline_switch(place, monkeypatch):
     with pytest.raises(MissingData, match="ANCHORS_OFFLINE=1"):
         datasets.fetch("toy")
     assert not HITS
+
+
+@pytest.mark.parametrize("url", ["", "http://data.example/a.bin"])
+def test_no_message_is_long(monkeypatch, url):
+    """Names and reasons are as long as they can be: less than two lines of a terminal."""
+    monkeypatch.setenv("ANCHORS_OFFLINE", "1" if not url else "")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("an address was looked up"))
+    for name in datasets.registry():
+        monkeypatch.setattr(datasets, "_FAILED", {(name, datasets.dataset(name).files): (time.monotonic(), LONGEST)})
+        with pytest.raises(MissingData) as caught:
+            datasets.fetch(name)
+        assert len(str(caught.value)) < 160
+        assert "\n" not in str(caught.value)
+
+
+LONGEST = "download failed (cannot be reached)"
+NO_NETWORK = """
+import socket, sys, time
+def refuse(*question, **options):
+    raise SystemExit(f"asked for the address of {question}")
+socket.getaddrinfo = socket.create_connection = refuse
+begun = time.monotonic()
+from anchors.companion import datasets
+from anchors.companion.errors import MissingData
+from anchors.models import embed, language
+asks = [(datasets.fetch, name) for name in datasets.registry()]
+asks += [(load, "nobody/has-this-model") for load in (embed.load, language.load)]
+for ask, name in asks:
+    try:
+        ask(name)
+    except MissingData as error:
+        print(error)
+"""
+
+
+def test_offline_no_address_is_looked_up_by_data_sets_and_models(tmp_path):
+    own = {"ANCHORS_OFFLINE": "1", "ANCHORS_DATA_MIRROR": "", "ANCHORS_CACHE": str(tmp_path), "HF_HOME": str(tmp_path)}
+    own |= {"ANCHORS_DOWNLOADS": str(tmp_path / "none"), "PYTHONPATH": str(ROOT)}
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", NO_NETWORK],
+        env=inherited | own,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(datasets.registry()) + 2
+    assert all("ANCHORS_OFFLINE=1" in line for line in lines)
 
 
 def test_full_disk(place, monkeypatch):
@@ -239,7 +396,8 @@ def test_fingerprint_is_the_hash_of_hashes(place):
     assert datasets.fingerprint("toy") == hashlib.sha256(hashlib.sha256(CONTENT).hexdigest().encode()).hexdigest()
 
 
-@pytest.mark.parametrize("change", [{"path": "../a"}, {"path": "/a"}, {"sha256": "x"}, {"bytes": 0}, {"extra": 1}])
+@pytest.mark.parametrize("change", [{"path": "../a"}, {"path": "/a"}, {"sha256": "x"}, {"bytes": 0}, {"extra": 1},
+                                    {"urls": ["https://a.example/b"]}, {"url": "ftp://a.example/b"}])  # fmt: skip
 def test_ill_formed_registry(place, change):
     path = place("good") / "datasets.yml"
     entries = yaml.safe_load(path.read_text())
@@ -254,3 +412,11 @@ def test_the_real_registry_is_well_formed():
     paths = [file.path for entry in datasets.registry().values() for file in entry.files]
     assert "wiki" in datasets.registry()
     assert len(paths) == len(set(paths))
+    assert datasets.dataset("umls_texts").without == "names of entities instead of descriptions"
+
+
+def test_the_authors_own_address_comes_first_and_a_copy_second():
+    for file in datasets.dataset("thought_traces").files:
+        first, second = file.urls
+        assert first.startswith("https://raw.githubusercontent.com/interp-reasoning/thought-anchors.com/")
+        assert first.partition("/data/")[2] == second.partition("/data/")[2] == file.path.removeprefix("thought/")
