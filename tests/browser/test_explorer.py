@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from scipy.stats import spearmanr
 
 from anchors.companion import widgets
+from anchors.thought import official
 from anchors.thought.taxonomy import INITIALS, NAMES
 
 pytestmark = pytest.mark.slow
@@ -601,9 +602,8 @@ def test_official_files_are_opened_with_the_picker(opened, tmp_path):
     assert "2 times" in page.locator(".alternatives li").first.inner_text()
 
 
+@pytest.mark.needs(official.TRACES)
 def test_released_files_are_read_as_python_reads_them(opened):
-    from anchors.thought import official
-
     files = official._files(official.TRACES)
     names = ("problem", "base_solution", "chunks_labeled", "step_importance", "step_importance_supp")
     contents = {f"{name}.json": official._in(files, "2238", True, name).read_text(encoding="utf-8") for name in names}

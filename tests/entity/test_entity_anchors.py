@@ -10,7 +10,6 @@ from entity.kg_case import small_graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchors.companion import datasets
 from anchors.companion.errors import InputError
 from anchors.entity.anchors import (
     FAR,
@@ -25,7 +24,7 @@ from anchors.entity.anchors import (
     with_types,
 )
 from anchors.entity.graph import Graph, adjacency
-from anchors.entity.loaders import load
+from anchors.entity.loaders import REGISTERED, load
 
 # section 1.7 of the dossier, anchors of highest degree: covered %, mean number at 1 hop, within 2 hops %
 DEGREE_COVERAGE = {
@@ -36,14 +35,12 @@ DEGREE_COVERAGE = {
 }  # fmt: skip
 RANDOM_COVERAGE = {("fb15k-237", 500): (41.8, 0.86), ("fb15k-237", 1000): (69.7, 2.02), ("wn18rr", 1000): (7.9, 0.09)}
 UNREACHABLE = {"fb15k-237": 0.3, "wn18rr": 1.2}
-SET_OF = {"wn18rr": "wn18rr", "fb15k-237": "fb15k237"}
 GRAPH = small_graph()
 
 
-def large(name):
-    if not datasets.available(SET_OF[name]):
-        pytest.skip(f"needs {SET_OF[name]}")
-    return load(name)
+def on_large(cases):
+    """Return the cases, of which each needs the data set of the graph it begins with."""
+    return [pytest.param(*case, marks=pytest.mark.needs(REGISTERED[case[0]])) for case in cases]
 
 
 def rng(seed=0):
@@ -59,9 +56,9 @@ def graph_of(edges, size):
 # ---- coverage -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "count"), DEGREE_COVERAGE, ids=str)
+@pytest.mark.parametrize(("name", "count"), on_large(DEGREE_COVERAGE))
 def test_coverage_of_anchors_of_highest_degree(name, count):
-    graph = large(name)
+    graph = load(name)
     found = coverage(graph, select(graph, count, "degree", rng()))
     covered, mean, within = DEGREE_COVERAGE[name, count]
     assert 100 * found["covered"] == pytest.approx(covered, abs=0.1)
@@ -73,9 +70,9 @@ def test_coverage_of_anchors_of_highest_degree(name, count):
         assert 100 * found["within 2"] == pytest.approx(within, abs=0.1)
 
 
-@pytest.mark.parametrize(("name", "count"), RANDOM_COVERAGE, ids=str)
+@pytest.mark.parametrize(("name", "count"), on_large(RANDOM_COVERAGE))
 def test_coverage_of_random_anchors(name, count):
-    graph = large(name)
+    graph = load(name)
     found = [coverage(graph, select(graph, count, "random", rng(seed))) for seed in range(12)]
     covered, mean = RANDOM_COVERAGE[name, count]
     shares, means = [100 * one["covered"] for one in found], [one["anchors at 1 hop"] for one in found]
@@ -84,8 +81,9 @@ def test_coverage_of_random_anchors(name, count):
     assert max(shares) < 0.85 * DEGREE_COVERAGE[name, count][0]
 
 
+@pytest.mark.needs("wn18rr")
 def test_assignment_of_a_large_graph():
-    graph = large("wn18rr")
+    graph = load("wn18rr")
     chosen = select(graph, 200, "degree", rng())
     made = assign(graph, chosen, 4)
     assert made.nearest.shape == made.hops.shape == (graph.size, 4)

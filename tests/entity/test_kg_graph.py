@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from anchors.companion import datasets
 from anchors.companion.errors import MissingData
 from anchors.entity.graph import CLASSES, SPLITS, Graph, Known, adjacency, components, statistics
-from anchors.entity.loaders import freebase_texts, load, rows_of, wordnet_texts
+from anchors.entity.loaders import REGISTERED, freebase_texts, load, rows_of, wordnet_texts
 
 SHA256 = {
     "wn18rr": {
@@ -48,14 +48,11 @@ COUNTS = {
 }  # fmt: skip
 MEAN_DEGREE = {"wn18rr": (4.28, 0.005), "fb15k-237": (37.5, 0.05)}
 COMPONENTS = {"wn18rr": (430, 40_442, 384), "fb15k-237": (41, 14_496, 36)}
-SET_OF = {"wn18rr": "wn18rr", "fb15k-237": "fb15k237"}
-LARGE = tuple(SET_OF)
+LARGE = [pytest.param(name, marks=pytest.mark.needs(needed)) for name, needed in REGISTERED.items()]
 
 
 @pytest.fixture(scope="module", params=LARGE)
 def large(request):
-    if not datasets.available(SET_OF[request.param]):
-        pytest.skip(f"needs {SET_OF[request.param]}")
     return request.param
 
 
@@ -71,8 +68,8 @@ def test_registered_checksums_are_those_of_the_dossier(name):
 
 
 def test_the_files_have_the_registered_checksums(large):
-    found = datasets.fetch(SET_OF[large])
-    assert set(found) == set(SHA256[SET_OF[large]])
+    found = datasets.fetch(REGISTERED[large])
+    assert set(found) == set(SHA256[REGISTERED[large]])
     plain = lzma.decompress(found["test.tsv.xz"].read_bytes())
     assert plain.count(b"\n") == COUNTS[large]["test"]
     assert b"\r" not in plain
@@ -124,9 +121,8 @@ def test_texts_of_the_large_graphs(large):
         assert len(set(graph.relation_texts)) == 237, "no two relations share their words"
 
 
+@pytest.mark.needs("fb15k237")
 def test_the_test_set_of_fb15k237_never_links_neighbours():
-    if not datasets.available("fb15k237"):
-        pytest.skip("needs fb15k237")
     graph = load("fb15k-237")
     heads, _, tails = graph.splits["test"].T
     near = np.asarray(graph.neighbours[heads, tails]).ravel()
@@ -137,8 +133,8 @@ def test_a_data_set_that_is_nowhere_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.delenv("ANCHORS_DATA_MIRROR", raising=False)
     monkeypatch.setenv("ANCHORS_DOWNLOADS", str(tmp_path))
     monkeypatch.setenv("ANCHORS_OFFLINE", "1")
-    for name, folder in (("wn18rr", "entity/WN18RR"), ("fb15k237", "entity/FB15k-237")):
-        with pytest.raises(MissingData, match=f"ANCHORS_DATA_MIRROR to a folder that holds {folder}"):
+    for name in ("wn18rr", "fb15k237"):
+        with pytest.raises(MissingData, match=f"data set '{name}' .*ANCHORS_DATA_MIRROR"):
             datasets.fetch(name)
 
 

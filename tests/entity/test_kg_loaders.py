@@ -6,7 +6,6 @@ import lzma
 import numpy as np
 import pytest
 
-from anchors.companion import datasets
 from anchors.companion.errors import InputError
 from anchors.entity.graph import SPLITS, components
 from anchors.entity.loaders import (
@@ -341,11 +340,9 @@ def test_a_fingerprint_stands_for_the_content(own):
 # ---- graphs with texts ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("umls_texts")
 def test_the_texts_of_umls():
     graph = load("umls")
-    if not datasets.available("umls_texts"):
-        assert set(graph.texts) == {spoken(entity) for entity in graph.entities}
-        return
     assert len(set(graph.texts)) == graph.size == 135
     assert np.mean([len(text.split()) for text in graph.texts]) > 5
     assert not any(note for note in graph.notes if "no text" in note)
@@ -356,14 +353,15 @@ def test_kinships_and_nations_have_names_only():
     assert {"brazil", "usa"} <= set(load("nations").texts)
 
 
+@pytest.mark.needs("grail_splits")
 @pytest.mark.parametrize(
     ("name", "training", "test"),
-    [("WN18RR_v1", (5_410, 630, 638), (1_618, 185, 188)), ("fb237_v1", (4_245, 489, 492), (1_993, 206, 205))],
+    [
+        pytest.param("WN18RR_v1", (5_410, 630, 638), (1_618, 185, 188), marks=pytest.mark.needs("wn18rr")),
+        pytest.param("fb237_v1", (4_245, 489, 492), (1_993, 206, 205), marks=pytest.mark.needs("fb15k237")),
+    ],
 )
 def test_inductive_splits(name, training, test):
-    texts = "wn18rr" if name.startswith("WN") else "fb15k237"
-    if not (datasets.available("grail_splits") and datasets.available(texts)):
-        pytest.skip(f"needs grail_splits, {texts}")
     one, two = inductive(name)
     assert tuple(len(one.splits[split]) for split in SPLITS) == training
     assert tuple(len(two.splits[split]) for split in SPLITS) == test

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anchors.companion import datasets, recorded
+from anchors.companion import recorded
 from anchors.companion.errors import InputError
 from anchors.entity import anchors, linking, loaders, plots, rank, store, trials
 from anchors.entity.settings import Settings
@@ -254,11 +254,8 @@ def test_recorded_metrics_follow_from_the_shipped_ranks(graph):
     np.testing.assert_allclose([trials.mrr(one) for one, _ in halves], results.forward, rtol=1e-4)
 
 
+@pytest.mark.needs(*loaders.REGISTERED.values())
 def test_the_studies_of_recorded_runs_speak():
-    if not all(map(datasets.available, loaders.REGISTERED.values())):
-        with pytest.raises(datasets.MissingData):
-            loaders.load("wn18rr")
-        return
     popular = random_negatives.by_popularity()
     assert popular.drop_duplicates("group").n.sum() <= common.queries(common.logged("fb15k-237"), "fb15k-237")
     groups = where_it_helps.groups_of("fb15k-237")
@@ -270,13 +267,15 @@ def test_the_studies_of_recorded_runs_speak():
     assert np.average(own.text, weights=own.n) == pytest.approx(whole)
 
 
-@pytest.mark.parametrize(("graph", "steps", "rate"), [("fb15k-237", 5314, 1e-5), ("wn18rr", 8479, 5e-5)])
+@pytest.mark.parametrize(
+    ("graph", "steps", "rate"),
+    [
+        pytest.param("fb15k-237", 5314, 1e-5, marks=pytest.mark.needs("fb15k237")),
+        pytest.param("wn18rr", 8479, 5e-5, marks=pytest.mark.needs("wn18rr")),
+    ],
+)
 def test_the_paper_profile_asks_for_the_settings_of_simkgc(graph, steps, rate):
     """Its scripts: 1,024 queries a batch, 10 epochs on FB15k-237, 50 on WN18RR, the whole BERT-base trained."""
-    if not datasets.available(loaders.REGISTERED[graph]):
-        with pytest.raises(datasets.MissingData):
-            trials.paper(graph)
-        return
     own = Settings(**trials.job(graph, "sea", 0, "paper")["settings"])
     assert (own.plm, own.top, own.batch, own.rate, own.k, own.random) == ("bert-base-uncased", 12, 1024, rate, 8, 2048)
     assert own.steps == steps

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from anchors.companion.datasets import available
 from anchors.companion.errors import InputError, MissingData
 from anchors.hashing import emoji_views, features
 from anchors.hashing.views import Views, build, group_split, load, pictures, validation_split
@@ -228,12 +227,8 @@ def test_synthetic_classes_are_gaussians_around_centres():
         np.testing.assert_allclose(np.cov(z.T), np.eye(2), atol=0.1)
 
 
-def test_wiki_counts_or_how_to_get_it(monkeypatch):
-    if not available("wiki"):
-        monkeypatch.setenv("ANCHORS_OFFLINE", "1")
-        with pytest.raises(MissingData, match="ANCHORS_DATA_MIRROR to a folder that holds hashing/wiki"):
-            load("wiki")
-        return
+@pytest.mark.needs("wiki")
+def test_counts_of_wiki():
     views = load("wiki")
     assert (views.image.shape, views.text.shape) == ((2866, 128), (2866, 10))
     np.testing.assert_allclose(views.image.sum(axis=1), 1, atol=1e-6)
@@ -247,7 +242,7 @@ def test_wiki_nowhere_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.delenv("ANCHORS_DATA_MIRROR", raising=False)
     monkeypatch.setenv("ANCHORS_DOWNLOADS", str(tmp_path))
     monkeypatch.setenv("ANCHORS_OFFLINE", "1")
-    with pytest.raises(MissingData, match="ANCHORS_DATA_MIRROR to a folder that holds hashing/wiki"):
+    with pytest.raises(MissingData, match=r"data set 'wiki' .*ANCHORS_DATA_MIRROR"):
         load("wiki")
 
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchors.companion import datasets
-from anchors.companion.errors import InputError
+from anchors.companion.errors import InputError, MissingData
 from anchors.rubric import audit as audits
 from anchors.rubric.audit import audit, base_rates, correlations, effective_number, false_vetoes, groups, perturbed
 from anchors.rubric.criteria.spans import sentences, words
@@ -217,12 +216,14 @@ def test_vetoes_without_texts_or_critical_criteria_are_empty():
     assert "criterion" in false_vetoes(FOUR, ["p"], ["text"]).columns
 
 
+def test_human_texts_that_are_not_here_are_named():
+    with pytest.raises(MissingData, match="rubric_self_instruct"):
+        audits.human_texts()
+
+
+@pytest.mark.needs("rubric_self_instruct")
 def test_people_rarely_trip_the_built_in_defence():
-    """Target 1 to 2 % (section 5.4) on 252 answers that people wrote; needs the data set."""
-    if not datasets.available("rubric_self_instruct"):
-        with pytest.raises(Exception, match="not available"):
-            audits.human_texts()
-        return
+    """Target 1 to 2 % (section 5.4) on 252 answers that people wrote."""
     prompts, texts = audits.human_texts()
     assert len(prompts) == len(texts) == 252
     self_praise = PRAISE.model_copy(update={"id": "self", "check": "self_praise"})

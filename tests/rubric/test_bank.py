@@ -17,10 +17,7 @@ from anchors.rubric.families import several
 from anchors.rubric.family_words import WORDS
 from anchors.rubric.rubric import Criterion, Rubric
 
-HERE = all(datasets.available(f"rubric_{name}") for name in BENCHMARKS)
-needs_data = pytest.mark.skipif(
-    not HERE, reason="needs rubric_biggen, rubric_healthbench, rubric_ifeval, rubric_eqbench"
-)
+needs_data = pytest.mark.needs(*(f"rubric_{name}" for name in BENCHMARKS))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +68,7 @@ def test_without_the_mirror_the_families_are_there(no_mirror, alone):
         load(["hybrids"])
 
 
-@pytest.mark.parametrize("which", ["alone", "full"])
+@pytest.mark.parametrize("which", ["alone", pytest.param("full", marks=needs_data)])
 def test_entries_are_distinct_and_say_where_they_are_from(which, request):
     found = request.getfixturevalue(which)
     assert len({entry.id for entry in found}) == len(found)
@@ -329,7 +326,7 @@ def test_graded_criteria_are_not_snapped(alone):
     assert criteria.score(made, [""], [half]).values[0, 0] == 0.5
 
 
-def test_the_sources_that_are_here_can_be_asked_for_one_by_one():
-    for name in SOURCES if HERE else ("families",):
-        assert {one.source for one in load([name])} == {name}
+@pytest.mark.parametrize("name", ["families", *(pytest.param(n, marks=needs_data) for n in SOURCES if n != "families")])
+def test_a_source_that_is_here_can_be_asked_for_alone(name):
+    assert {one.source for one in load([name])} == {name}
     assert banks.SOURCES[-1] == "hybrids"

@@ -6,14 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anchors.companion import datasets
 from anchors.rubric import audit as audits
 from anchors.rubric import bank_plots, criteria
 from anchors.rubric.studies import bank as study
 
-needs_data = pytest.mark.skipif(
-    not all(datasets.available(name) for name in study.NEEDS), reason=f"needs {', '.join(study.NEEDS)}"
-)
 CAUGHT = {("praise", "prefatory_praise"): -0.9, ("self_praise", "self_praise"): -1.0}
 
 
@@ -111,7 +107,7 @@ def test_the_style_checks_are_those_of_the_package():
     assert set(study.CHANGES) == set(audits.PERTURBATIONS)
 
 
-@needs_data
+@pytest.mark.needs(*study.NEEDS)
 def test_live_counts_and_a_small_draw():
     counts = pd.DataFrame(study.counted())
     assert study.singles(counts).entries.sum() > study.CLAIMED

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anchors.companion import datasets
+from anchors.companion.errors import MissingData
 from anchors.rubric import criteria
 from anchors.rubric.criteria.voices import listed, unquoted
 
@@ -212,11 +212,13 @@ def test_quoted_speech_is_blanked_in_place():
     assert unquoted('"Great! He said "no" and left."') == " Great! He said      and left. "
 
 
+def test_larger_lists_that_are_not_here_are_named():
+    with pytest.raises(MissingData, match="rubric_antislop"):
+        judged("slop", ["a text"], lists="antislop")
+
+
+@pytest.mark.needs("rubric_antislop")
 def test_the_larger_lists_of_slop():
-    if not datasets.available("rubric_antislop"):
-        with pytest.raises(datasets.MissingData):
-            judged("slop", ["a text"], lists="antislop")
-        return
     text = "She took a deep breath, her voice barely above a whisper."
     own, larger = (judged("slop", [text], lists=lists) for lists in ("own", "antislop"))
     assert len(larger.evidence[0]) > len(own.evidence[0]) >= 1

@@ -20,20 +20,18 @@ COUNTS = {"biggen": (765, 765, "Apache-2.0"), "healthbench": (500, 5965, "MIT"),
           "eqbench": (46, 588, "MIT")}  # fmt: skip
 
 
-def loaded(name):
-    """Return the rubrics of a benchmark; where its data set is not here, that is what the reader says."""
-    reader = getattr(readers, name)
-    if not datasets.available(f"rubric_{name}"):
-        with pytest.raises(MissingData, match="ANCHORS_DATA_MIRROR to a folder that holds rubric/"):
-            reader()
-        return None
-    return reader()
+BENCHMARKS = [pytest.param(name, marks=pytest.mark.needs(f"rubric_{name}")) for name in COUNTS]
 
 
 @pytest.mark.parametrize("name", COUNTS)
+def test_a_benchmark_that_is_not_here_is_named(name):
+    with pytest.raises(MissingData, match=f"data set 'rubric_{name}' .*ANCHORS_DATA_MIRROR"):
+        getattr(readers, name)()
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_benchmark_is_read_whole(name):
-    if (rubrics := loaded(name)) is None:
-        return
+    rubrics = getattr(readers, name)()
     count, items, licence = COUNTS[name]
     assert len(rubrics) == len({rubric.id for rubric in rubrics}) == len({rubric.hash for rubric in rubrics}) == count
     assert sum(len(rubric.criteria) for rubric in rubrics) == items
@@ -46,16 +44,16 @@ def test_a_benchmark_is_read_whole(name):
         assert {one.kind for one in rubric.criteria} == {"program" if name == "ifeval" else "llm_judge"}
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", BENCHMARKS)
 def test_rubrics_of_a_benchmark_can_be_kept_in_either_format(name, tmp_path):
-    for rubric in (loaded(name) or [])[:: COUNTS[name][0] // 4]:
+    for rubric in getattr(readers, name)()[:: COUNTS[name][0] // 4]:
         for suffix in ("yml", "json"):
             assert read(write(rubric, tmp_path / f"r.{suffix}")) == rubric
 
 
+@pytest.mark.needs("rubric_biggen")
 def test_biggen_has_nine_capabilities_and_five_described_tiers():
-    if (rubrics := loaded("biggen")) is None:
-        return
+    rubrics = readers.biggen()
     capabilities = Counter(rubric.task.split("/")[0] for rubric in rubrics)
     assert capabilities == {
         "grounding": 100, "instruction_following": 100, "reasoning": 100, "theory_of_mind": 100, "safety": 79,
@@ -71,9 +69,9 @@ def test_biggen_has_nine_capabilities_and_five_described_tiers():
     assert first.prompt.startswith("You are a travel agent that can design travel plans.\n\nDesign a travel plan")
 
 
+@pytest.mark.needs("rubric_healthbench")
 def test_healthbench_has_signed_points():
-    if (rubrics := loaded("healthbench")) is None:
-        return
+    rubrics = readers.healthbench()
     points = Counter(int(-one.weight if one.avoid else one.weight) for rubric in rubrics for one in rubric.criteria)
     assert (points[5], points[-8], points[10], points[-10]) == (1175, 351, 218, 201)
     assert sum(count for value, count in points.items() if value < 0) == 1859
@@ -85,9 +83,9 @@ def test_healthbench_has_signed_points():
     assert not rubrics[3].prompt.startswith("User: "), "one message is the prompt as it is"
 
 
+@pytest.mark.needs("rubric_healthbench")
 def test_healthbench_s_score_follows_from_the_rubric():
-    if (rubrics := loaded("healthbench")) is None:
-        return
+    rubrics = readers.healthbench()
     rng = np.random.default_rng(0)
     for rubric in rubrics[:50]:
         points = np.where(rubric.avoid, -rubric.weights, rubric.weights)
@@ -98,9 +96,9 @@ def test_healthbench_s_score_follows_from_the_rubric():
         np.testing.assert_allclose(healthbench(points, met, clip=False), expected, atol=1e-12)
 
 
+@pytest.mark.needs("rubric_ifeval")
 def test_ifeval_s_25_instructions_are_program_checks_that_exist():
-    if (rubrics := loaded("ifeval")) is None:
-        return
+    rubrics = readers.ifeval()
     every = [one for rubric in rubrics for one in rubric.criteria]
     assert {one.check.removeprefix("ifeval:") for one in every} == set(WORDS)
     assert len(WORDS) == 25
@@ -120,9 +118,9 @@ def test_ifeval_s_25_instructions_are_program_checks_that_exist():
     assert criteria.score(first, [first.prompt] * 2, [text, text + ","]).values.tolist() == [[1, 1, 1], [0, 1, 1]]
 
 
+@pytest.mark.needs("rubric_eqbench")
 def test_eqbench_measures_style_and_rewards_ability():
-    if (rubrics := loaded("eqbench")) is None:
-        return
+    rubrics = readers.eqbench()
     analyses = [rubric for rubric in rubrics if rubric.task == "Analytical Interpretation"]
     plays = [rubric for rubric in rubrics if rubric not in analyses]
     assert (len(plays), len(analyses)) == (26, 20)
@@ -231,8 +229,7 @@ def test_healthbench_s_format_reads_back(tmp_path_factory, items, prompt):
 
 
 def test_healthbench_survives_its_own_format(tmp_path):
-    if (rubrics := loaded("healthbench")) is None:
-        return
+    rubrics = readers.healthbench()
     (tmp_path / "h.jsonl").write_text(readers.to_healthbench(rubrics[:40]), encoding="utf-8")
     assert readers.healthbench(tmp_path / "h.jsonl") == rubrics[:40]
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from explorer_rollouts import CASE, store
 
-from anchors.companion import datasets
 from anchors.companion.errors import InputError, MissingData
 from anchors.thought import experiments, official
 from anchors.thought.attention import sentence_attention
@@ -214,19 +213,14 @@ def test_options_that_are_no_whole_numbers_are_refused(options):
     assert sources.Reading(**{name: np.int64(3)}).counting.seed in (0, 3)
 
 
-@pytest.fixture
-def released():
-    """The released traces, where they are on this machine; else that they are missing is said in one line."""
-    if datasets.available(official.TRACES):
-        return sources.read("4682")["traces"][0]
+def test_a_released_trace_that_is_not_here_is_said_in_one_line():
     with pytest.raises(MissingData, match=official.TRACES):
         sources.read("4682")
-    return None
 
 
-def test_a_released_trace_is_what_the_official_reader_reads(released):
-    if released is None:
-        return
+@pytest.mark.needs(official.TRACES)
+def test_a_released_trace_is_what_the_official_reader_reads():
+    released = sources.read("4682")["traces"][0]
     own = official.released_trace("4682")
     assert [s["text"] for s in released["sentences"]] == list(own.sentences)
     assert [s["category"] for s in released["sentences"]] == list(own.categories)
@@ -246,9 +240,8 @@ def test_a_released_trace_is_what_the_official_reader_reads(released):
     assert counted <= len(official.resampled_sentences("4682")[13])
 
 
-def test_an_incorrect_released_trace_has_no_matrices(released):
-    if released is None:
-        return
+@pytest.mark.needs(official.TRACES)
+def test_an_incorrect_released_trace_has_no_matrices():
     trace = sources.read("4682/incorrect")["traces"][0]
     assert trace["id"].endswith("/4682/incorrect")
     assert "links" not in trace

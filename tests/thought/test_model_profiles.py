@@ -2,7 +2,6 @@
 
 import pytest
 
-from anchors.companion.datasets import available
 from anchors.thought import official
 from anchors.thought.settings import FORCED_SUFFIX, PUBLISHED
 from anchors.thought.studies import corpus, head_ablation, methods
@@ -59,10 +58,12 @@ def test_the_embedded_models_keep_their_problems_in_every_profile():
     assert corpus.stops("smollm2", "examples") != () == corpus.stops("reasoner", "examples")
 
 
+def test_the_paper_profile_has_a_style_of_its_own():
+    assert corpus.style_of(MODEL, "paper") == "paper"
+
+
+@pytest.mark.needs(official.TABLES)
 def test_the_papers_problems_are_its_list():
-    if not available(official.TABLES):
-        assert corpus.style_of(MODEL, "paper") == "paper"  # the list is data, and not on this machine
-        return
     first = corpus.problem_of(MODEL, 5, 0, "paper")
     assert first == corpus.problem_of(MODEL, 6, 0, "paper")
     assert len({corpus.problem_of(MODEL, 0, k, "paper").text for k in range(10)}) == 10

@@ -155,5 +155,5 @@ def test_nowhere_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.delenv("ANCHORS_DATA_MIRROR", raising=False)
     monkeypatch.setenv("ANCHORS_DOWNLOADS", str(tmp_path))
     monkeypatch.setenv("ANCHORS_OFFLINE", "1")
-    with pytest.raises(MissingData, match="ANCHORS_DATA_MIRROR to a folder that holds thought/"):
+    with pytest.raises(MissingData, match=r"data set 'thought_traces' .*ANCHORS_DATA_MIRROR"):
         official.released_traces()

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anchors.companion.datasets import available
 from anchors.companion.published import paper
 from anchors.companion.results import VERDICTS, Run
 from anchors.thought import official, released_plots
@@ -26,18 +25,16 @@ STUDIES = {
 }
 
 
-@pytest.fixture(scope="module")
-def data():
-    if not (available(TRACES) and available(TABLES)):
-        pytest.skip("needs thought_traces")
+needs_data = pytest.mark.needs(TRACES, TABLES)
 
 
 def published(name, rows):
     return {row.quantity: row for row in Run(f"thought/{name}", profile="smoke", seed=0).compared(rows)}
 
 
+@needs_data
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_published_value_has_its_row_and_the_figure_is_drawn(data, name):
+def test_every_published_value_has_its_row_and_the_figure_is_drawn(name):
     study, draw = STUDIES[name]
     table = study.compute("smoke", 0)
     rows, verdict = study.summarise(table)
@@ -49,7 +46,8 @@ def test_every_published_value_has_its_row_and_the_figure_is_drawn(data, name):
     assert len(draw(table).axes) >= 2
 
 
-def test_category_means_are_those_recomputed_before(data):
+@needs_data
+def test_category_means_are_those_recomputed_before():
     found = category_importance.means(category_importance.compute("smoke", 0))
     found = found.assign(category=found["category"].map(INITIALS)).set_index(["rule", "metric", "category"])
     expected = {
@@ -66,7 +64,8 @@ def test_category_means_are_those_recomputed_before(data):
             assert own["value_sem"] == pytest.approx(error, abs=6e-3)
 
 
-def test_suppression_study_finds_the_known_correlations_and_differs_from_the_quoted_ones(data):
+@needs_data
+def test_suppression_study_finds_the_known_correlations_and_differs_from_the_quoted_ones():
     study = suppression_vs_resampling
     table = study.compute("smoke", 0)
     own = table[(table["scope"] == "all") & (table["statistic"] == "Pearson")].set_index("problem")["r"]

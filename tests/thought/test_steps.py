@@ -57,6 +57,7 @@ def test_a_prefix_without_rollouts_is_not_a_number():
         step_matrix(np.eye(3), np.eye(3), np.array([0]), np.array([2]), np.array([4]))
 
 
+@pytest.mark.needs(official.TRACES)
 @pytest.mark.parametrize("problem", official.MATRIX_PROBLEMS)
 def test_aggregates_are_the_released_ones(problem):
     stored, ours = official.summary(problem), summary(official.step_importance(problem))

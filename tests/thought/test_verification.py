@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from anchors.companion.datasets import available
 from anchors.companion.stats import mean_interval
 from anchors.thought import official
 from anchors.thought.answers import boxed
@@ -11,18 +10,16 @@ from anchors.thought.official import LABELS, MATRIX_PROBLEMS, RESAMPLED_PROBLEMS
 from anchors.thought.sentences import released, split
 from anchors.thought.taxonomy import CATEGORIES
 
+pytestmark = pytest.mark.needs(TRACES, TABLES)
+
 
 @pytest.fixture(scope="module")
 def traces():
-    if not available(TRACES):
-        pytest.skip("needs thought_traces")
     return official.released_traces()
 
 
 @pytest.fixture(scope="module")
 def v4():
-    if not available(TABLES):
-        pytest.skip("needs thought_v4_tables")
     return official.variance_rows()
 
 
