@@ -25,7 +25,7 @@ def conventions(table: pd.DataFrame):
             _marks(ax, own[own.kind == kind], metric, place)
         reference = own[(own.kind == "full") & (own.convention == REFERENCE)][metric].mean()
         ax.axvline(reference, color=PALETTE[0], linewidth=0.9, linestyle=":", zorder=0)
-        ax.set(title=f"{loaders.title(graph)}: {SHORT[metric]}", xlim=(-0.03, 1.03), xticks=(0, 0.5, 1))
+        ax.set(title=f"{loaders.title(graph, texts=False)}: {SHORT[metric]}", xlim=(-0.03, 1.03), xticks=(0, 0.5, 1))
         ax.set_xticklabels(["0", "0.5", "1"])
     _lines(axes[0])
     handles, labels = axes[0][0].get_legend_handles_labels()

@@ -3,6 +3,10 @@
 An own folder holds ``train``, ``valid`` (or ``dev``) and ``test`` with head, relation, tail in each line, as ``.tsv``,
 ``.csv`` or ``.txt`` (tab-separated), plain or ``.gz`` / ``.xz``. Optional: ``entities`` and ``relations`` with an
 identifier and its text in each line.
+
+UMLS comes in two variants with the same triples: with descriptions of its entities where the data set ``umls_texts``
+is here, else with their names, which the installed package has. :func:`variant` says which it is; the second has
+another title and another fingerprint, and its notes say so.
 """
 
 import csv
@@ -12,6 +16,7 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +31,7 @@ from anchors.entity.graph import SPLITS, Graph
 
 PACKAGED = ("umls", "nations", "kinships")  # inside the installed pykeen
 REGISTERED = {"wn18rr": "wn18rr", "fb15k-237": "fb15k237"}
+TEXTS = {"umls": "umls_texts"}  # registered texts of packaged graphs; without them names are the texts
 INDUCTIVE = tuple(f"{base}_v{k}" for base in ("WN18RR", "fb237", "nell") for k in (1, 2, 3, 4))
 GRAPHS = (*PACKAGED, *REGISTERED)
 TITLES = {"umls": "UMLS", "nations": "Nations", "kinships": "Kinships", "wn18rr": "WN18RR", "fb15k-237": "FB15k-237"}
@@ -64,12 +70,20 @@ def _load(name: str) -> Graph:
     raise InputError("graph", repr(name), " | ".join((*GRAPHS, "WN18RR_v1", "a folder")), "Mind the spelling.")
 
 
-def fingerprint(name: str) -> str:
-    """Return what stands for the content of a graph in cache keys and provenance: a hash, or a package's version."""
+def variant(name: str) -> str:
+    """Return in a few words what a graph has instead of what it is published with; empty where it is whole."""
+    return datasets.dataset(TEXTS[name]).without if name in TEXTS and not datasets.available(TEXTS[name]) else ""
+
+
+def fingerprint(name: str, texts: bool = True) -> str:
+    """Return what stands for the content of a graph in cache keys and provenance: a hash, or a package's version.
+
+    Without ``texts`` it stands for the triples alone, which are the same in both variants of a packaged graph.
+    """
     from importlib.metadata import version
 
-    if name == "umls" and datasets.available("umls_texts"):
-        return datasets.fingerprint("umls_texts")[:16]
+    if texts and name in TEXTS and not variant(name):
+        return datasets.fingerprint(TEXTS[name])[:16]
     if name in PACKAGED:
         return f"pykeen {version('pykeen')}"
     if name in REGISTERED:
@@ -81,14 +95,15 @@ def fingerprint(name: str) -> str:
     return digest(*(f"{p.name} {sha256(p)}" for p in sorted(Path(name).iterdir()) if p.is_file()))[:16]
 
 
-def fingerprints(names: Iterable[str]) -> dict[str, str]:
+def fingerprints(names: Iterable[str], texts: bool = True) -> dict[str, str]:
     """Return ``{name: fingerprint}`` of several graphs."""
-    return {name: fingerprint(name) for name in names}
+    return {name: fingerprint(name, texts) for name in names}
 
 
-def title(name: str) -> str:
-    """Return the name a figure shows."""
-    return TITLES.get(name, Path(name).name)
+def title(name: str, texts: bool = True) -> str:
+    """Return the name a figure shows; where its numbers depend on ``texts``, it says that there are names only."""
+    plain = TITLES.get(name, Path(name).name)
+    return f"{plain} (names only)" if texts and variant(name) else plain
 
 
 def build(
@@ -246,14 +261,15 @@ def _file(folder: Path, stems: tuple[str, ...]) -> Path | None:
 
 
 def _packaged(name: str) -> Graph:
-    """Return UMLS, Nations or Kinships from the installed pykeen; UMLS with long texts where the data set is here."""
-    if name == "umls" and datasets.available("umls_texts"):
+    """Return UMLS, Nations or Kinships from the installed pykeen; UMLS with descriptions where they are here."""
+    if name in TEXTS and not variant(name):
         return _umls_texts()
     from importlib.resources import files
 
     folder = files("pykeen.datasets") / name
     splits = {split: rows_of(Path(str(folder / f"{split}.txt")), 3) for split in SPLITS}
-    return build(name, splits, {}, {})
+    graph = build(name, splits, {}, {})
+    return replace(graph, notes=(*graph.notes, variant(name))) if variant(name) else graph
 
 
 def _umls_texts() -> Graph:

@@ -1,11 +1,13 @@
 """Own folders, well- and ill-formed; what is counted when a graph is read; names; the inductive splits."""
 
 import gzip
+import importlib.resources
 import lzma
 
 import numpy as np
 import pytest
 
+from anchors.companion import datasets
 from anchors.companion.errors import InputError
 from anchors.entity.graph import SPLITS, components
 from anchors.entity.loaders import (
@@ -21,6 +23,7 @@ from anchors.entity.loaders import (
     spoken,
     texts_of,
     title,
+    variant,
 )
 
 TRAIN = "anna\tknows\tbert\nbert\tknows\tcarl\ncarl\tlives_in\tduisburg\n"
@@ -319,7 +322,7 @@ def test_freebase_relations_as_words(path, expected):
 
 
 def test_titles():
-    assert [title(name) for name in ("wn18rr", "fb15k-237", "umls")] == ["WN18RR", "FB15k-237", "UMLS"]
+    assert [title(name) for name in ("wn18rr", "fb15k-237", "nations")] == ["WN18RR", "FB15k-237", "Nations"]
     assert title("/somewhere/own") == "own"
 
 
@@ -338,6 +341,29 @@ def test_a_fingerprint_stands_for_the_content(own):
 
 
 # ---- graphs with texts ----------------------------------------------------------------------------------------------
+
+
+def test_umls_without_its_descriptions_says_so_everywhere():
+    graph, words = load("umls"), "names of entities instead of descriptions"
+    assert set(graph.texts) == {spoken(entity) for entity in graph.entities}
+    assert variant("umls") == graph.notes[-1] == words
+    assert (title("umls"), title("umls", texts=False)) == ("UMLS (names only)", "UMLS")
+    assert fingerprint("umls") == fingerprint("umls", texts=False) == fingerprint("nations")
+    assert variant("nations") == variant("wn18rr") == ""
+    assert not load("nations").notes
+
+
+@pytest.mark.needs("umls_texts")
+def test_umls_with_its_descriptions_has_the_same_triples():
+    graph = load("umls")
+    assert (variant("umls"), title("umls"), graph.notes) == ("", "UMLS", ())
+    assert fingerprint("umls") == datasets.fingerprint("umls_texts")[:16]
+    assert fingerprint("umls", texts=False) == fingerprint("nations")
+    packaged = importlib.resources.files("pykeen.datasets") / "umls"
+    for split in SPLITS:
+        rows = rows_of(packaged / f"{split}.txt", 3)
+        named = [[graph.entities[h], graph.relations[r], graph.entities[t]] for h, r, t in graph.splits[split]]
+        assert named == rows
 
 
 @pytest.mark.needs("umls_texts")

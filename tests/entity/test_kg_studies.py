@@ -254,6 +254,26 @@ def test_recorded_metrics_follow_from_the_shipped_ranks(graph):
     np.testing.assert_allclose([trials.mrr(one) for one, _ in halves], results.forward, rtol=1e-4)
 
 
+def test_rows_that_read_texts_say_when_there_are_names_only():
+    found = made({"umls": {"sea": 0.05}, "nations": {"sea": 0.05}}, ("umls", "nations"))
+    lookup = found[found.variant == "sea"].assign(variant="TransE", kind="lookup", MRR=0.9)
+    rows, verdict = link_prediction.summarise(pd.concat([found, lookup]), NO_LOSSES)
+    shown = {row.quantity for row in rows}
+    assert {"UMLS (names only): MRR, text", "UMLS: MRR, TransE", "Nations: MRR, text", "Nations: MRR, TransE"} <= shown
+    assert "UMLS: MRR, text" not in shown
+    assert "UMLS (names only) +0.050" in verdict.text
+    assert "Best lookup model: UMLS TransE" in verdict.text
+
+
+def test_a_run_on_other_data_is_not_repeated_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(common, "here", lambda graph: True)
+    assert common.same_data("wn18rr")
+    assert "other data" not in common._origin("wn18rr", "laptop")
+    monkeypatch.setattr(loaders, "fingerprint", lambda graph: "another")
+    assert common._origin("wn18rr", "laptop").endswith(", on other data than those here: nothing is repeated")
+    assert len(common.repeated(["wn18rr"], "laptop")) == 0
+
+
 @pytest.mark.needs(*loaders.REGISTERED.values())
 def test_the_studies_of_recorded_runs_speak():
     popular = random_negatives.by_popularity()

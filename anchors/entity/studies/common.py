@@ -66,11 +66,12 @@ def table(graphs: Sequence[str], variants: Sequence[str], profile: str, seed: in
 def repeated(graphs: Sequence[str], profile: str, steps: int = 2) -> pd.DataFrame:
     """Repeat the first steps of recorded runs (text and anchors, seed 0) and return their losses beside the log's.
 
-    A graph that is not on this machine is left out; its log is shown all the same.
+    A graph that is not on this machine, or is here with other data than the log's, is left out; its log is shown all
+    the same, and :func:`describe` says so.
     """
     rows = []
     for graph in split(graphs, profile)[1]:
-        if not here(graph):
+        if not (here(graph) and same_data(graph)):
             continue
         log = recorded.load(f"entity/{graph}_losses")[0]
         own = log[(log.variant == "anchors_only") & (log.seed == 0) & (log.step <= steps)]
@@ -79,6 +80,11 @@ def repeated(graphs: Sequence[str], profile: str, steps: int = 2) -> pd.DataFram
         rows += [{"graph": graph, "step": s, "live": one, "log": two}
                  for s, one, two in zip(own.step, found, own.loss, strict=True)]  # fmt: skip
     return pd.DataFrame(rows, columns=["graph", "step", "live", "log"])
+
+
+def same_data(graph: str) -> bool:
+    """Return whether a recorded run was made on the data that are here: else its steps cannot be repeated."""
+    return recorded.load(RESULTS.format(graph))[1]["data"][graph] == loaders.fingerprint(graph)
 
 
 def gap(losses: pd.DataFrame) -> float:
@@ -152,4 +158,5 @@ def _origin(graph: str, profile: str) -> str:
         return "trials computed here"
     about = recorded.load(RESULTS.format(graph))[1]
     made = recorded.made_by(about, ["anchors.entity.trials"])
-    return f"trials recorded by “{about['command']}”, commit {about['commit']}, made by {made}"
+    other = "" if not here(graph) or same_data(graph) else ", on other data than those here: nothing is repeated"
+    return f"trials recorded by “{about['command']}”, commit {about['commit']}, made by {made}{other}"

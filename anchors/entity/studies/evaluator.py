@@ -43,7 +43,7 @@ def compute(profile: str, seed: int, graphs: list[str], negatives: int, hidden: 
     """
     seeds = range(seed, seed + choose(profile, smoke=5, laptop=5, paper=20))
     jobs = [{"name": g, "seed": s, "negatives": negatives, "hidden": hidden} for g in graphs for s in seeds]
-    salt = f"{loaders.fingerprints(graphs)} pykeen {version('pykeen')}"
+    salt = f"{loaders.fingerprints(graphs, texts=False)} pykeen {version('pykeen')}"
     found = cached_grid(one_seed, jobs, "evaluator", salt=salt)
     return pd.DataFrame([line for lines in found for line in lines])
 
@@ -166,7 +166,7 @@ def summarise(table: pd.DataFrame) -> tuple[list[Row], Verdict]:
     """
     rows = []
     for graph, own in table.groupby("graph", sort=False):
-        name, plain = loaders.title(graph), own[own.kind == "full"]
+        name, plain = loaders.title(graph, texts=False), own[own.kind == "full"]
         n = int(plain.n.max())
         rows += [row(f"{name}, {REFERENCE}", mean_interval(_of(plain, REFERENCE, m)), n, m) for m in METRICS]
         for convention in (c for c in CONVENTIONS[1:] if not c.startswith("ties")):
@@ -201,6 +201,6 @@ def _words(table: pd.DataFrame) -> str:
     constant = table[(table.kind == "constant") & (table.graph == widest)].groupby("convention").MRR.mean()
     return (
         f"The same scores have an MRR between {spans['min'][widest]:.3f} and {spans['max'][widest]:.3f} on "
-        f"{loaders.title(widest)}, depending on the convention alone; one score for all entities has "
+        f"{loaders.title(widest, texts=False)}, depending on the convention alone; one score for all entities has "
         f"{constant['ties: optimistic']:.3f} with optimistic ties and {constant[REFERENCE]:.3f} with realistic ones."
     )

@@ -35,10 +35,11 @@ def summarise(found: pd.DataFrame, losses: pd.DataFrame) -> tuple[list[Row], Ver
         n, title = queries(found, graph), loaders.title(graph)
         own = found[found.graph == graph]
         for variant in own.variant.unique():
-            source = own[own.variant == variant].source.iloc[0]
+            source, kind = own[own.variant == variant][["source", "kind"]].iloc[0]
+            on = loaders.title(graph, texts=kind == "text")  # lookup models read no text
             for metric in METRICS:
                 value = mean_interval(values(found, graph, variant, metric))
-                rows.append(row(f"{title}: {metric}, {name(variant)}", value, n, source=source))
+                rows.append(row(f"{on}: {metric}, {name(variant)}", value, n, source=source))
         for treated in ("anchors_only", "random_only", "sea"):
             quantity = f"{title}: MRR, {name(treated)} − text"
             rows.append(row(quantity, gain(found, graph, treated, "simkgc_ib"), n, source=own.source.iloc[0]))
@@ -61,7 +62,7 @@ def verdict(found: pd.DataFrame) -> Verdict:
     for graph, value in reached.items():
         missed = "" if value >= TARGETS[graph] else ", missed"
         text += f" {loaders.title(graph)} reaches {value:.3f} (aim {TARGETS[graph]:.2f}{missed})."
-    best = [f"{loaders.title(graph)} {one}" for graph in graphs if (one := _best_lookup(found, graph))]
+    best = [f"{loaders.title(graph, texts=False)} {one}" for graph in graphs if (one := _best_lookup(found, graph))]
     text += f" Best lookup model: {', '.join(best)}." if best else ""
     kind = "holds" if len(better) == len(graphs) else "mixed" if better else "does not hold"
     if {"fb15k-237", "wn18rr"} <= set(gains):
