@@ -26,16 +26,18 @@ LOCKED = {canonicalize_name(name): Version(value) for name, value in LOCK.items(
 NAMED = ("jupyterlab", "papermill", "torch", "transformers", "numpy", "matplotlib", "seaborn", "nbval")
 LISTS = ("requirements.lock", "requirements.nodeps.lock", "pyproject.toml")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+CURE = "Install one of these, then say make PYTHON=/path/to/python3.12 figures."
 GRAMMARS = ("py311", "py312", "py313")
 
 # Stands for a Python of any version: what it is asked in -c it answers as that version, venv and pip it only pretends.
-PRETENDER = """#!{python}
+PRETENDER = """#!{python} -IS
 import json, os, pathlib, shutil, sys
 words = sys.argv[1:]
 number = "{number}"
 if words[0] == "-V":
     print("Python", number)
 elif words[0] == "-c":
+    sys.path.append(str(pathlib.Path(__file__).parent.parent / "site"))
     sys.version_info = (*map(int, number.split(".")), "final", 0)
     exec(words[1])
 elif words[:2] == ["-m", "venv"]:
@@ -188,6 +190,14 @@ def test_a_fresh_environment_is_made_in_silence_and_once(sandbox):
     assert len(sandbox.calls) == 4
 
 
+def test_what_is_there_is_brought_up_to_date_without_asking_for_room(sandbox):
+    assert sandbox.run()[0] == 0
+    (sandbox.folder / ".venv/site").mkdir()
+    (sandbox.folder / ".venv/site/torch.py").touch()
+    (sandbox.folder / ".venv/.installed").unlink()
+    assert sandbox.run(free=1, offered="") == (0, "bringing the environment in .venv up to date\n", "")
+
+
 def test_wheels_with_cuda_are_announced_with_the_way_to_the_cpu_build(sandbox):
     code, said, _ = sandbox.run(offered="2.14.0, 2.13.0, 2.12.0")
     assert code == 0
@@ -227,10 +237,7 @@ def test_other_pythons_are_refused_in_one_line(sandbox, number):
     sandbox.pythons(python3=number)
     code, said, errors = sandbox.run()
     assert (code, said) == (2, "")
-    assert (
-        errors
-        == f"error: Python: found Python {number}; expected 3.11.5 to 3.13. Say make PYTHON=python3.11 figures.\n"
-    )
+    assert errors == f"error: Python: found Python {number}; expected 3.11.5 to 3.13. {CURE}\n"
 
 
 def test_a_python_that_is_not_there_is_named(sandbox):
