@@ -33,11 +33,22 @@ def provide(kernels: int = WORTH) -> bool:
     wanted = os.environ.get("ANCHORS_FORK", "")
     if sys.platform != "linux" or is_script() or wanted == "0" or (wanted != "1" and kernels < WORTH):
         return False
+    register()
+    start_server()
+    return True
+
+
+def register() -> None:
+    """Make ``jupyter_client`` ask :class:`ForkProvisioner` for kernels."""
     entry = EntryPoint(NAME, f"{__name__}:ForkProvisioner", KernelProvisionerFactory.GROUP_NAME)
     KernelProvisionerFactory.provisioners[NAME] = entry
     KernelProvisionerFactory.instance().default_provisioner_name = NAME
-    start_server()
-    return True
+
+
+def pytest_configure(config: Any) -> None:
+    """As a plugin (``pytest -p anchors.companion.kernels --nbval …``), fork the kernels of tested notebooks."""
+    if sys.platform == "linux" and not is_script() and os.environ.get("ANCHORS_FORK", "") != "0":
+        register()
 
 
 def is_script() -> bool:

@@ -73,7 +73,7 @@ def paper(key: str) -> Paper:
     if not path.is_file():
         raise InputError(relative(path), "no such file", "a record of the paper", "See data/published for examples.")
     try:
-        return Paper.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Paper.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
     except (ValidationError, yaml.YAMLError) as error:
         first = str(error).splitlines()
         raise InputError(relative(path), "; ".join(first[1:3] or first), "the fields of Paper", "Mend it.") from error
