@@ -167,7 +167,7 @@ class Run:
     def save(
         self, rows: list[Row], verdict: Verdict, figure: Any = None, table: Any = None, play: Widget | None = None
     ) -> str:  # fmt: skip
-        """Write ``<stem>.png``, ``.pdf``, ``.csv`` and, last, ``.json``; return one line that names them.
+        """Write ``<stem>.png``, ``.pdf`` (not in smoke), ``.csv`` and, last, ``.json``; return the verdict's line.
 
         ``table`` is the full result table (DataFrame) behind the figure; without it the rows are written. ``play`` is
         a widget, written as a page of its own, ``<stem>.play.html``.
@@ -177,7 +177,7 @@ class Run:
         frame = self.table(rows).frame if table is None else table
         result = self._result(rows, verdict)
         parts = {
-            "png": figure, "pdf": figure, "csv": frame.to_csv(index=False, float_format="%.6g"),
+            "png": figure, "pdf": None if self.profile == "smoke" else figure, "csv": frame.to_csv(index=False, float_format="%.6g"),
             "play.html": play, "json": json.dumps(result, indent=1, ensure_ascii=False) + "\n",
         }  # fmt: skip
         kept = self._kept(result)
