@@ -177,8 +177,9 @@ class Run:
         frame = self.table(rows).frame if table is None else table
         result = self._result(rows, verdict)
         parts = {
-            "png": figure, "pdf": None if self.profile == "smoke" else figure, "csv": frame.to_csv(index=False, float_format="%.6g"),
-            "play.html": play, "json": json.dumps(result, indent=1, ensure_ascii=False) + "\n",
+            "png": figure, "pdf": None if self.profile == "smoke" else figure,
+            "csv": frame.to_csv(index=False, float_format="%.6g"), "play.html": play,
+            "json": json.dumps(result, indent=1, ensure_ascii=False) + "\n",
         }  # fmt: skip
         kept = self._kept(result)
         if kept is not None:  # nothing but facts of the machine has changed: the fresh ones go beside
