@@ -50,9 +50,12 @@ def thumb(path: Path) -> dict[str, Any]:
         return {}
     from PIL import Image
 
-    with Image.open(path) as image:
-        small = image.convert("RGB")
-        small.thumbnail((THUMB_WIDTH, THUMB_WIDTH), Image.Resampling.LANCZOS)
+    try:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+    except OSError:  # a damaged picture: the build that follows makes it again
+        return {}
+    small.thumbnail((THUMB_WIDTH, THUMB_WIDTH), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small.quantize(96).save(buffer, "PNG", optimize=True)
     uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -20,7 +20,8 @@ from anchors.companion.paths import cache_dir
 
 IDENTICAL, PRINTED, WITHIN, OUTSIDE = "identical", "equal to the printed digits", "within its interval", "outside"
 CHANGED, OTHER, TIMING, NOT_BUILT = "verdict changed", "other data", "timing", "not built here"
-STATES = (IDENTICAL, PRINTED, WITHIN, OUTSIDE, CHANGED, OTHER, TIMING, NOT_BUILT)
+NEW = "not committed"
+STATES = (IDENTICAL, PRINTED, WITHIN, OUTSIDE, CHANGED, OTHER, TIMING, NOT_BUILT, NEW)
 COMPARED, BAD = STATES[:4], (OUTSIDE, CHANGED)
 FIELDS = ("measured", "low", "high")
 WIDER = 2.0  # how many times as wide as the committed interval a fresh one may be
@@ -61,8 +62,8 @@ def last_digit(text: str) -> float:
 
 def compare_results(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any]:
     """Return state, counts and rows of one figure; ``old`` is committed, ``new`` fresh, either may be missing."""
-    if old is None or new is None:
-        return {"state": NOT_BUILT, "counts": {}, "rows": [], "note": "" if old else "nothing is committed"}
+    if new is None or old is None:
+        return {"state": NOT_BUILT if new is None else NEW, "counts": {}, "rows": [], "note": ""}
     if new.get("reduced") or set(old.get("data", ())) != set(new.get("data", ())):
         return {"state": OTHER, "counts": {OTHER: len(new["rows"])}, "rows": [], "note": _reduced(new)}
     rows = list(_pairs(old["rows"], new["rows"]))

@@ -6,6 +6,7 @@ leaves no such file, and the same command continues with the notebooks that are 
 
 import json
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Event, Thread, current_thread, main_thread
 from typing import Any
 
 from anchors.companion import committed
@@ -29,6 +30,7 @@ from anchors.companion.results import about_path, output_stem, variant
 
 ENDINGS = ("png", "pdf", "csv", "play.html", "json")
 HEARTBEAT = 30.0  # seconds: a build is never silent for longer
+POLL = 0.2  # seconds after which Ctrl-C is seen at the latest
 KERNEL_ENVIRONMENT = {
     "ANCHORS_HEADLESS": "1",
     "JUPYTER_PREFER_ENV_PATH": "1",
@@ -174,8 +176,9 @@ def _run_all(todo: list[Task], jobs: int, say: Callable[[str], None]) -> Iterato
     for worker in workers:
         worker.start()
     try:
-        for _ in todo:
-            yield _next(ended, lambda: say(_still_running(todo, started)))
+        with asked_to_stop() as stop:
+            for _ in todo:
+                yield next_outcome(ended, stop, lambda: say(_still_running(todo, started)))
     except BaseException:
         waiting.clear()
         _kill_kernels()
@@ -184,12 +187,36 @@ def _run_all(todo: list[Task], jobs: int, say: Callable[[str], None]) -> Iterato
         raise
 
 
-def _next(ended: "Queue[Outcome]", silence: Callable[[], None]) -> Outcome:
-    """Return the next outcome; call ``silence`` whenever none came for :data:`HEARTBEAT` seconds."""
-    while True:
+def next_outcome(ended: "Queue[Outcome]", stop: Event, silence: Callable[[], None]) -> Outcome:
+    """Return the next outcome; call ``silence`` whenever none came for :data:`HEARTBEAT` seconds.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        ``stop`` is set.
+    """
+    last = time.perf_counter()
+    while not stop.is_set():
         with suppress(Empty):
-            return ended.get(timeout=HEARTBEAT)
-        silence()
+            return ended.get(timeout=POLL)
+        if time.perf_counter() - last > HEARTBEAT:
+            silence()
+            last = time.perf_counter()
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[Event]:
+    """Yield an event that Ctrl-C sets: an exception raised by the signal itself may be lost inside a callback."""
+    stop = Event()
+    if current_thread() is not main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _still_running(tasks: list[Task], started: dict[str, float]) -> str:

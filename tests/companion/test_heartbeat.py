@@ -1,7 +1,8 @@
 """A build says what runs when nothing has ended for a while; a page to play with belongs to a notebook's results."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
+from threading import Event, Timer
 from types import SimpleNamespace
 
 import pytest
@@ -9,14 +10,35 @@ import pytest
 from anchors.companion import runner
 
 
-def test_silence_is_broken_and_every_future_comes_once(monkeypatch):
+def test_silence_is_broken_and_every_outcome_comes_once(monkeypatch):
     monkeypatch.setattr(runner, "HEARTBEAT", 0.05)
-    said = []
-    with ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(time.sleep, seconds) for seconds in (0.0, 0.4)]
-        ended = list(runner._ended(futures, lambda: said.append(time.perf_counter())))
-    assert sorted(map(id, ended)) == sorted(map(id, futures))
+    monkeypatch.setattr(runner, "POLL", 0.01)
+    said, ended, stop = [], Queue(), Event()
+    outcomes = [runner.Outcome(id, "ran") for id in ("hashing/a", "hashing/b")]
+    ended.put(outcomes[0])
+    Timer(0.4, ended.put, [outcomes[1]]).start()
+    found = [runner.next_outcome(ended, stop, lambda: said.append(time.perf_counter())) for _ in outcomes]
+    assert found == outcomes
     assert 2 <= len(said) <= 8
+    stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        runner.next_outcome(ended, stop, said.clear)
+
+
+def test_one_worker_takes_the_longest_the_others_the_shortest(monkeypatch):
+    tasks = [SimpleNamespace(id=name, cost=cost) for name, cost in (("b", 2), ("d", 9), ("a", 1), ("c", 5))]
+    ran = []
+
+    def run(task, started):
+        ran.append(task.id)
+        time.sleep(task.cost / 20)
+        return runner.Outcome(task.id, "ran")
+
+    monkeypatch.setattr(runner, "expected_seconds", lambda task: task.cost)
+    monkeypatch.setattr(runner, "_run", run)
+    assert {one.id for one in runner._run_all(tasks, 2, print)} == set("abcd")
+    assert set(ran[:2]) == {"a", "d"}
+    assert ran[2:] == ["b", "c"]
 
 
 def test_the_line_names_what_runs_and_since_when(monkeypatch):
