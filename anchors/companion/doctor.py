@@ -80,13 +80,19 @@ def unbuilt() -> list[tuple[str, str]]:
     return [(notebook.id, ", ".join(notebook.missing)) for notebook in notebooks() if notebook.missing]
 
 
-def report() -> str:
-    """Return the whole examination as text."""
-    lines = [f"{name:9} {finding}" for name, finding in machine()]
-    lines += ["", "data sets"]
+def data_sets() -> list[str]:
+    """Return a line per data set and, of what is not here, lines that say which file, from where and where to."""
+    lines = []
     for row in datasets.status():
         lines.append(f"  {row['name']:20} {row['state']:12} {row['bytes'] / 2**20:.1f} MiB; {row['use']}")
         lines += [f"{'':35} {line}" for line in datasets.details(str(row["name"]))]
+    return lines
+
+
+def report() -> str:
+    """Return the whole examination as text."""
+    lines = [f"{name:9} {finding}" for name, finding in machine()]
+    lines += ["", "data sets", *data_sets()]
     lines += [f"  {name:20} {'here' if found else 'missing':12} installed package" for name, found in packaged()]
     left = unbuilt()
     lines += ["", "cannot be built here" if left else "every figure can be built here"]

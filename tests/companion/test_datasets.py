@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 
-from anchors.companion import datasets
+from anchors.companion import datasets, doctor
 from anchors.companion.errors import AnchorsError, InputError, MissingData
 from anchors.companion.paths import ROOT
 
@@ -209,6 +209,20 @@ def test_a_failed_download_is_said_in_one_line_and_the_doctor_knows_more(place, 
     assert more in told[-1]
 
 
+def test_the_doctor_says_of_each_missing_file_where_it_is_from_and_where_it_belongs(place, server):
+    folder = place("missing", "wrong")
+    with pytest.raises(MissingData):
+        datasets.fetch("toy")
+    first, *more = doctor.data_sets()
+    assert first.split()[:3] == ["toy", "to", "download"]
+    assert [line.strip() for line in more] == datasets.details("toy")
+    assert f"{folder / 'DOWNLOADS' / 'toy' / 'a.bin'}, or toy/a.bin in the folder ANCHORS_DATA_MIRROR names" in more[1]
+    assert [line.split()[-1] for line in more[2:4]] == [f"{server}/missing", f"{server}/wrong"]
+    assert sum("last failure" in line for line in more) == 2
+    put(folder / "DATA_MIRROR")
+    assert len(doctor.data_sets()) == 1
+
+
 def test_addresses_are_asked_in_order_until_one_serves_the_file(place, monkeypatch):
     monkeypatch.setattr(datasets, "RETRIES", 1)
     folder = place("missing", "wrong", "good", "never")
@@ -321,7 +335,7 @@ def refuse(*question, **options):
     raise SystemExit(f"asked for the address of {question}")
 socket.getaddrinfo = socket.create_connection = refuse
 begun = time.monotonic()
-from anchors.companion import datasets
+from anchors.companion import datasets, doctor
 from anchors.companion.errors import MissingData
 from anchors.models import embed, language
 asks = [(datasets.fetch, name) for name in datasets.registry()]
