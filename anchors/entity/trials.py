@@ -38,7 +38,7 @@ def base(graph: str, profile: str = "laptop") -> Settings:
     own = OF_LARGE if large else OF_SMALL
     if graph.lower().startswith("wn18rr"):
         own = replace(own, anchors=1000 if large else own.anchors, self_negative=True)
-    quick = replace(own, steps=3 if large else 20, evaluate_every=0)
+    quick = replace(own, steps=3 if large else 8, evaluate_every=0)
     return choose(profile, quick, own, paper(graph) if profile == "paper" else own)
 
 

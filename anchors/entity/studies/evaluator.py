@@ -41,7 +41,7 @@ def compute(profile: str, seed: int, graphs: list[str], negatives: int, hidden: 
     negatives : candidates of a sampled evaluation, besides the target.
     hidden : share of the entities that the model behind :data:`KEPT` and :data:`DROPPED` does not see in training.
     """
-    seeds = range(seed, seed + choose(profile, smoke=5, laptop=5, paper=20))
+    seeds = range(seed, seed + choose(profile, smoke=2, laptop=5, paper=20))
     jobs = [{"name": g, "seed": s, "negatives": negatives, "hidden": hidden} for g in graphs for s in seeds]
     salt = f"{loaders.fingerprints(graphs, texts=False)} pykeen {version('pykeen')}"
     found = cached_grid(one_seed, jobs, "evaluator", salt=salt)

@@ -5,7 +5,7 @@ import pandas as pd
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, paired_interval
-from anchors.hashing.studies.common import percent, seeds_from, with_means
+from anchors.hashing.studies.common import percent, seeds_from, sets_of, with_means
 from anchors.hashing.studies.pairing_ratio import queries
 from anchors.hashing.trials import score_table
 
@@ -33,7 +33,7 @@ def compute(profile: str, seed: int, datasets: list[str], bits: int, ratios: lis
     """Return one row per data set, ratio, variant and seed, with mAP and the largest relative rise of J."""
     variants = choose(profile, dict(list(VARIANTS.items())[:4]), VARIANTS, VARIANTS)
     jobs, names = [], []
-    for data in datasets:
+    for data in sets_of(datasets, profile):
         for ratio in ratios:
             for s in seeds_from(seed, profile):
                 for name, change in variants.items():

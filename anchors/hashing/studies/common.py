@@ -12,6 +12,7 @@ METHODS = (
     "RREH", "RREH-kNN", "NoReconstruction", "SelfTraining", "SPDH-style", "CMFH", "RFDH-linear", "IMH", "CVH", "Random",
 )  # fmt: skip
 BASELINES = ("SPDH-style", "CMFH", "RFDH-linear", "IMH", "CVH")  # controls are judged apart
+ITERATIVE = ("RREH", "RREH-kNN", "NoReconstruction", "SelfTraining", "SPDH-style", "CMFH", "RFDH-linear")
 METHOD_CODE = ["anchors.hashing.baselines", "anchors.hashing.metrics", "anchors.hashing.views"]
 LABELS = {
     "RREH": "RREH (reconstructed)", "RREH-kNN": "RREH with kNN weights",
@@ -25,6 +26,21 @@ LABELS = {
 def seeds_from(seed: int, profile: str, laptop: int = 5) -> list[int]:
     """Return the seeds of a study: 2 in smoke, ``laptop`` on a laptop, 10 at least in paper."""
     return list(range(seed, seed + choose(profile, 2, laptop, max(10, laptop))))
+
+
+def sets_of(datasets: list[str], profile: str) -> list[str]:
+    """Return the data sets of a study: in smoke the first one only."""
+    return choose(profile, datasets[:1], datasets, datasets)
+
+
+def quick(profile: str, method: str, **params: float) -> dict[str, dict[str, float]]:
+    """Return ``params`` of a fit as an argument of a trial; in smoke with few rounds, or few rows where cost is cubic.
+
+    Without any the argument is left out.
+    """
+    few = {"max_samples": 300} if method == "IMH" else {"max_iter": 3} if method in ITERATIVE else {}
+    found = params | choose(profile, few, {}, {})
+    return {"params": found} if found else {}
 
 
 def with_means(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import mean_interval
 from anchors.hashing.settings import tuned
-from anchors.hashing.studies.common import seeds_from
+from anchors.hashing.studies.common import seeds_from, sets_of
 from anchors.hashing.studies.pairing_ratio import queries
 from anchors.hashing.trials import codes, dataset, fit, grid, largest_rise, semi_paired
 
@@ -40,7 +40,7 @@ def compute(profile: str, seed: int, datasets: list[str], bits: int, ratio: floa
     rounds = choose(profile, [1, 2, 4], [1, 2, 3, 5, 8, 12, 20, 30], [1, 2, 3, 5, 8, 12, 20, 30, 50])
     jobs = [
         {"data": data, "bits": bits, "ratio": ratio, "seed": s, "rounds": rounds}
-        for data in datasets for s in seeds_from(seed, profile)
+        for data in sets_of(datasets, profile) for s in seeds_from(seed, profile)
     ]  # fmt: skip
     results = grid(trace, jobs, "convergence")
     return pd.DataFrame([job | result for job, result in zip(jobs, results, strict=True)])

@@ -5,7 +5,7 @@ import pandas as pd
 
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import mean_interval, mean_within, paired_interval
-from anchors.hashing.studies.common import BASELINES, METHODS, better_than_baselines, seeds_from
+from anchors.hashing.studies.common import BASELINES, METHODS, better_than_baselines, quick, seeds_from
 from anchors.hashing.studies.pairing_ratio import queries
 from anchors.hashing.trials import TOP_N, curves, grid
 
@@ -13,7 +13,7 @@ from anchors.hashing.trials import TOP_N, curves, grid
 def compute(profile: str, seed: int, data: str, bits: int, ratio: float) -> pd.DataFrame:
     """Return one row per method, seed, task and protocol; the curves are lists in the columns."""
     jobs = [
-        {"data": data, "method": method, "bits": bits, "ratio": ratio, "seed": s}
+        {"data": data, "method": method, "bits": bits, "ratio": ratio, "seed": s} | quick(profile, method)
         for s in seeds_from(seed, profile) for method in METHODS
     ]  # fmt: skip
     results = grid(curves, jobs, "curves")

@@ -19,6 +19,7 @@ from anchors.hashing.studies.common import (
     intervals,
     percent,
     seeds_from,
+    sets_of,
     with_means,
 )
 from anchors.hashing.studies.pairing_ratio import queries
@@ -39,7 +40,8 @@ def jobs_of(datasets: list[str], methods, bits: list[int], ratios: list[float], 
 def compute_live(profile: str, seed: int, datasets: list[str], bits: int) -> pd.DataFrame:
     """Return the live part of the grid: every method at one code length, three ratios."""
     ratios = choose(profile, [0.3], [0.1, 0.5], FULL["ratio"])
-    return with_means(score_table(jobs_of(datasets, METHODS, [bits], ratios, seeds_from(seed, profile)), "mAP table"))
+    datasets, seeds = sets_of(datasets, profile), choose(profile, [seed], *2 * [seeds_from(seed, profile)])
+    return with_means(score_table(jobs_of(datasets, METHODS, [bits], ratios, seeds), "mAP table"))
 
 
 def references(data: str, ratio: float, seed: int) -> dict[str, float]:

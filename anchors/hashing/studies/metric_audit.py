@@ -5,7 +5,7 @@ import pandas as pd
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import mean_interval
 from anchors.hashing.settings import tuned
-from anchors.hashing.studies.common import seeds_from
+from anchors.hashing.studies.common import seeds_from, sets_of
 from anchors.hashing.studies.pairing_ratio import queries
 from anchors.hashing.trials import codes, dataset, fit, grid, semi_paired
 
@@ -29,7 +29,8 @@ def audit_codes(data: str, bits: int, ratio: float, seed: int) -> list[dict]:
 def compute(profile: str, seed: int, datasets: list[str], bits: int, ratio: float) -> pd.DataFrame:
     """Return one row per data set, seed, direction, protocol and convention."""
     jobs = [
-        {"data": data, "bits": bits, "ratio": ratio, "seed": s} for data in datasets for s in seeds_from(seed, profile)
+        {"data": data, "bits": bits, "ratio": ratio, "seed": s}
+        for data in sets_of(datasets, profile) for s in seeds_from(seed, profile)
     ]  # fmt: skip
     results = grid(audit_codes, jobs, "metric audit")
     return pd.DataFrame([job | line for job, lines in zip(jobs, results, strict=True) for line in lines])

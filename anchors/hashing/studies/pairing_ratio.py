@@ -8,7 +8,7 @@ import pandas as pd
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, mean_interval
-from anchors.hashing.studies.common import by_seed, gains, percent, seeds_from, with_means
+from anchors.hashing.studies.common import by_seed, gains, percent, quick, seeds_from, sets_of, with_means
 from anchors.hashing.trials import dataset, score_table
 
 METHODS = ("RREH", "RREH-kNN", "NoReconstruction", "SelfTraining")
@@ -21,10 +21,12 @@ CONTRASTS = (
 
 def compute(profile: str, seed: int, datasets: list[str], bits: int) -> pd.DataFrame:
     """Return one row per data set, ratio, method and seed with mAP in both directions and protocols."""
-    ratios = choose(profile, [0.1, 0.5, 1.0], [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0], [0.05, *np.arange(0.1, 1.01, 0.1)])
+    ratios = choose(profile, [0.1, 1.0], [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0], [0.05, *np.arange(0.1, 1.01, 0.1)])
     jobs = [
         {"data": data, "method": method, "bits": bits, "ratio": round(float(ratio), 2), "seed": s}
-        for data in datasets for s in seeds_from(seed, profile) for ratio in ratios for method in METHODS
+        | quick(profile, method)
+        for data in sets_of(datasets, profile) for s in seeds_from(seed, profile)
+        for ratio in ratios for method in METHODS
     ]  # fmt: skip
     return with_means(score_table(jobs, "pairing ratio"))
 

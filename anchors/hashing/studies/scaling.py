@@ -70,8 +70,8 @@ def compute(profile: str, seed: int) -> pd.DataFrame:
     """Return one row per method, n and repetition. IMH, of cubic cost, is measured up to 2,000 rows."""
     laptop = [1000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
     sizes = choose(profile, [1000, 10_000], laptop, [*laptop, 3_000_000])
-    small = choose(profile, [500], [500, 1000, 2000], [500, 1000, 2000, 3000])
-    jobs = [{"method": "RREH", "n": n, "repeat": seed + i} for n in sizes for i in range(5 if n <= 100_000 else 1)]
+    small, many = choose(profile, [500], [500, 1000, 2000], [500, 1000, 2000, 3000]), choose(profile, 1, 5, 5)
+    jobs = [{"method": "RREH", "n": n, "repeat": seed + i} for n in sizes for i in range(many if n <= 100_000 else 1)]
     jobs += [{"method": "IMH", "n": n, "repeat": seed} for n in small]
     results = grid(fit_once, jobs, "scaling", [])
     return pd.DataFrame([job | result for job, result in zip(jobs, results, strict=True)])

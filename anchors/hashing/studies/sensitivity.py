@@ -6,7 +6,7 @@ from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, paired_interval
 from anchors.hashing.settings import tuned
-from anchors.hashing.studies.common import intervals, seeds_from, with_means
+from anchors.hashing.studies.common import intervals, quick, seeds_from, sets_of, with_means
 from anchors.hashing.trials import dataset, score_table
 
 SWEEPS = {
@@ -28,14 +28,14 @@ def centre(data: str) -> dict[str, float]:
 def compute(profile: str, seed: int, datasets: list[str], bits: int, ratio: float) -> pd.DataFrame:
     """Return one row per data set, parameter, value and seed; queries are the held-out fifth of the training rows."""
     jobs, labels = [], []
-    for data in datasets:
+    for data in sets_of(datasets, profile):
         most = round(ratio * len(dataset(data, "validation").train()))
         for name, values in SWEEPS.items():
             values = choose(profile, values[1:3], values, values)
             for value in (v for v in values if name != "n_anchors" or v <= most):
                 for s in seeds_from(seed, profile):
                     jobs.append({"data": data, "method": "RREH", "bits": bits, "ratio": ratio, "seed": s,
-                                 "split": "validation", "params": {name: value}})  # fmt: skip
+                                 "split": "validation", **quick(profile, "RREH", **{name: value})})  # fmt: skip
                     labels.append({"parameter": name, "value": value})
     table = with_means(score_table(jobs, "sensitivity"))
     return pd.concat([table, pd.DataFrame(labels)], axis=1)

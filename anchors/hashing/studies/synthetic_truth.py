@@ -48,7 +48,7 @@ def trial(method: str, bits: int, pairs: int, unpaired: int, seed: int, noise: f
 
 def compute(profile: str, seed: int, bits: int, noise: float) -> pd.DataFrame:
     """Return one row per number of pairs, number of unpaired rows, method and seed."""
-    pairs = choose(profile, [50, 200], [50, 100, 200, 500], [50, 100, 200, 500, 1000])
+    pairs = choose(profile, [50], [50, 100, 200, 500], [50, 100, 200, 500, 1000])
     extra = choose(profile, [0, 500], [0, 500, 1000, 2000], [0, 125, 250, 500, 1000, 2000])
     jobs = [
         {"method": method, "bits": bits, "pairs": p, "unpaired": u, "seed": s, "noise": noise}
