@@ -99,7 +99,7 @@ def compute(profile: str, seed: int, texts: int, judged: list[str], balanced: in
 
     Parameters
     ----------
-    texts : cases for each of five seeds (``paper``: twenty; smoke: two, of at most 60); all judges but SmolLM2 see all of them.
+    texts : cases for each of five seeds (twenty at ``paper``, two of 60 cases in smoke); SmolLM2 sees some of them.
     judged : attributes that SmolLM2 judges, two in smoke. balanced : cases with, and as many without, for each of them.
     """
     seeds = range(seed, seed + choose(profile, smoke=2, laptop=5, paper=20))
