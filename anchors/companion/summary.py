@@ -21,9 +21,9 @@ def lines(outcomes: list, found: dict[str, Any], seconds: float) -> Iterator[str
     ran = [one for one in outcomes if one.what in ("ran", "failed")]
     if ran:
         yield ""
-        yield f"{'figure':<37}{'result':<8}{'time':>7}  against the committed result"
+        yield f"{'figure':<38} {'result':<6} {'time':>6} against the committed one"
     for one in sorted(ran, key=lambda one: one.id):
-        yield f"{one.id:<37}{one.what:<8}{one.seconds:>5.0f} s  {states.get(one.id, '')}".rstrip()
+        yield f"{one.id:<38} {one.what:<6} {one.seconds:>4.0f} s {states.get(one.id, '')}".rstrip()
     yield from _notes(outcomes)
     yield from _absent(outcomes)
     yield ""
