@@ -228,6 +228,7 @@ def test_healthbench_s_format_reads_back(tmp_path_factory, items, prompt):
         )
 
 
+@pytest.mark.needs("rubric_healthbench")
 def test_healthbench_survives_its_own_format(tmp_path):
     rubrics = readers.healthbench()
     (tmp_path / "h.jsonl").write_text(readers.to_healthbench(rubrics[:40]), encoding="utf-8")
