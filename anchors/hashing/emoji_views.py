@@ -55,6 +55,7 @@ def load_emoji(
     text: str = "tfidf",
     model: str = "minilm",
     flags: bool = True,
+    every: int = 1,
     min_df: int = 3,
     cache_dir: str | Path | None = None,
 ) -> Views:
@@ -68,6 +69,7 @@ def load_emoji(
     ----------
     test : upper bound of the number of queries.
     text : ``tfidf`` (fitted on the training rows only) or ``minilm`` (sentence embedding of name and keywords).
+    every : 3 keeps every third emoji.
     model : for ``minilm``: which embedder, see :func:`anchors.models.embed.embed`.
     cache_dir : folder that keeps the features between runs; None computes them each time (seconds).
     """
@@ -78,6 +80,7 @@ def load_emoji(
     place = {emoji.code: i for i, emoji in enumerate(catalogue())}
     chosen, dropped = _distinct(listed, {emoji.code: int(first[place[emoji.code]]) for emoji in listed})
     image = everything[[place[emoji.code] for emoji in chosen]]
+    chosen, image = chosen[::every], image[::every]
     groups = np.array([emoji.base for emoji in chosen])
     split = np.where(group_split(groups, test, np.random.default_rng(seed)), "test", "train")
     vectors = _text(chosen, split == "train", text, model, min_df, cache_dir)

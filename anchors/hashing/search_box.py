@@ -56,15 +56,17 @@ class SearchBox(Widget):
         )  # fmt: skip
 
     @classmethod
-    def trained(cls, bits: int, ratio: float, seed: int, words: list[str], picture: int = 0) -> "SearchBox":
+    def trained(
+        cls, bits: int, ratio: float, seed: int, words: list[str], picture: int = 0, data: str = DATA
+    ) -> "SearchBox":
         """Return the box of the search engine (:func:`anchors.hashing.studies.emoji_search.fitted`); cached.
 
         ``words`` are phrases that are offered first; the first one is asked.
         """
         if not words:
             raise InputError("words", "an empty list", "one phrase or more", "The first one is asked.")
-        setting = {"bits": bits, "ratio": ratio, "seed": seed}
-        state = cached(trained_materials, salt([DATA]) + embed.identity(), **setting, words=list(words))
+        setting = {"bits": bits, "ratio": ratio, "seed": seed, "data": data}
+        state = cached(trained_materials, salt([data]) + embed.identity(), **setting, words=list(words))
         return cls(lambda: limited(fitted, setting), state, picture)
 
     @cached_property
@@ -127,9 +129,11 @@ class SearchBox(Widget):
         return tuple(pack(unpack(one, self.get("bits"))[:, : self.get("length")]) for one in (asking, database))
 
 
-def trained_materials(bits: int, ratio: float, seed: int, words: list[str]) -> dict[str, Any]:
-    """Return :func:`materials` of the search engine, with the whole :func:`vocabulary`."""
-    return materials(fitted(bits, ratio, seed), dataset(DATA), words, vocabulary(words))
+def trained_materials(bits: int, ratio: float, seed: int, words: list[str], data: str = DATA) -> dict[str, Any]:
+    """Return :func:`materials` of the search engine, with all of :func:`vocabulary`; of other ``data``, names only."""
+    views = dataset(data)
+    known = vocabulary(words) if data == DATA else sorted(map(plain, {*words, *views.train().items}))
+    return materials(fitted(bits, ratio, seed, data), views, words, known)
 
 
 def materials(model: Any, views: Views, examples: list[str], known: list[str]) -> dict[str, Any]:

@@ -21,7 +21,11 @@ from anchors.hashing.views import Views
 TASKS = ("I2T", "T2I")
 PROTOCOLS = ("A", "B")
 SCORES = tuple(f"{task}_{protocol}" for protocol in PROTOCOLS for task in TASKS)
-EMOJI = {"emoji": "tfidf", "emoji-minilm": "minilm"}
+EMOJI = {
+    "emoji": {"text": "tfidf"},
+    "emoji-minilm": {"text": "minilm"},
+    "emoji-minilm-third": {"text": "minilm", "every": 3, "test": 280},  # of every third emoji
+}
 VALIDATION_SEED = 2024  # one fixed validation split for all choices
 TOP_N = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -51,7 +55,7 @@ def dataset(name: str, split: str = "test") -> Views:
     ``split="validation"`` drops the test rows and holds a fifth of the training rows out instead.
     """
     if name in EMOJI:
-        views = views_module.load("emoji", text=EMOJI[name], cache_dir=cache_dir() / "views")
+        views = views_module.load("emoji", **EMOJI[name], cache_dir=cache_dir() / "views")
     else:
         views = views_module.load(name if name in views_module.NAMES else own_path(name))
     return views_module.validation_split(views, VALIDATION_SEED) if split == "validation" else views

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from anchors.companion.cache import cached
+from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import Interval, in_words, mean_interval, paired_interval
 from anchors.models.language import identity
@@ -39,8 +40,9 @@ def compute() -> pd.DataFrame:
     return found.assign(weaker=found[list(FAMILIES)].min(axis=1))
 
 
-def cosines(seeds: tuple[int, ...] = arms.SEEDS) -> pd.DataFrame:
+def cosines(profile: str = "laptop") -> pd.DataFrame:
     """Return the cosine of the first gradients, between families and within one (two batches), one row per seed."""
+    seeds = choose(profile, arms.SEEDS[:2], arms.SEEDS, arms.SEEDS)
     found = [cached(trials.cosines, identity("writer"), seed=seed) for seed in seeds]
     return pd.DataFrame(found).assign(seed=seeds)
 

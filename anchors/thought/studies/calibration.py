@@ -48,7 +48,7 @@ def compute(
     """Return the logs of sentences and of pairs over ``traces`` traces per seed (cached), and the receiver heads."""
     seeds = range(seed, seed + choose(profile, 2, 5, 10))
     count = choose(profile, 2, traces, 3 * traces)
-    how = {"rollouts": rollouts, "model": model, "reader": reader}
+    how = {"rollouts": choose(profile, 20, rollouts, rollouts), "model": model, "reader": reader}
     jobs = [{"seed": s, "number": k} | how for s in seeds for k in range(count)]
     salt = f"{identity_of(model)} {identity_of(reader)}"
     return specimens.assemble(cached_grid(specimens.specimen, jobs, "calibration", salt=salt))

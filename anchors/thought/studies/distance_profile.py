@@ -25,7 +25,7 @@ def compute(
     """
     tables, live = [], []
     for model in models:
-        count = choose(profile, 6, traces, 4 * traces)
+        count = choose(profile, 6 if model == "reasoner" else 2, traces, 4 * traces)
         found, matrices = methods.deletions(model, profile, seed, count)
         for trace, matrix in zip(found, matrices, strict=True):
             about = {"model": model, "trace": trace.number, "problem": trace.problem}
