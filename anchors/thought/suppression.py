@@ -20,6 +20,7 @@ from anchors.thought.sentences import Sentence
 FLOOR = 1e-9  # added to the divergence before its logarithm
 NUCLEUS, MOST, MISSING = 0.9999, 100, -1e9  # of the official approximation
 NOWHERE = -1e30  # logit of a token in neither support
+LARGEST = 80.0  # rise of a log-probability whose exponential single precision still holds
 
 
 def suppression_matrix(
@@ -139,7 +140,7 @@ def _exact(base: Any, temperature: float) -> Callable:
 
     def change(logits: Any, seen: int) -> Any:
         log_q = logits.float().div_(temperature).log_softmax(-1)
-        return log_q.sub_(log_p[:, seen:]).mul_(p[:, seen:]).sum(-1).neg_().clamp_(min=0)
+        return relative_entropy(log_p[:, seen:], p[:, seen:], log_q)
 
     return change
 
@@ -154,7 +155,21 @@ def divergence(base: Any, masked: Any, temperature: float, official: bool = Fals
     if official:
         base, masked = _approximated(base, masked, temperature)
     p, q = (logits.float().div(temperature).log_softmax(-1) for logits in (base, masked))
-    return (p.exp() * (p - q)).sum(-1).clamp(min=0)
+    return (p.exp() * (p - q)).sum(-1).clamp(min=0) if official else relative_entropy(p, p.exp(), q)
+
+
+def relative_entropy(log_p: Any, p: Any, log_q: Any) -> Any:
+    """Return sum p ln(p / q) over the last axis as sum p (e^d - 1 - d), d = ln q - ln p; ``log_q`` is overwritten.
+
+    The two are equal, as p and q add up to one. Every term of the second is positive and of second order in d: near
+    zero, where the logarithm of the divergence looks, the first is what rounding left of terms that cancel.
+    """
+    import torch
+
+    change = log_q.sub_(log_p)
+    if change.numel() and float(change.max()) > LARGEST:
+        change, p = change.double(), log_p.double().exp()
+    return torch.expm1(change).sub_(change).mul_(p).sum(-1).to(log_p.dtype)
 
 
 def _approximated(base: Any, masked: Any, temperature: float) -> tuple[Any, Any]:

@@ -90,6 +90,17 @@ def test_missing_tokens_make_the_official_divergence_explode():
     assert suppression.divergence(base, masked, 0.6, official=True).item() > 1e8
 
 
+@pytest.mark.parametrize("apart", [1e-4, 1e-2, 1.0, 60.0])
+def test_a_small_divergence_is_not_what_rounding_left(apart):
+    rng = torch.Generator().manual_seed(0)
+    base = 3 * torch.randn(4, 5000, generator=rng)
+    masked = base + apart * torch.randn(4, 5000, generator=rng)
+    p, q = (x.double().div(0.6).log_softmax(-1) for x in (base, masked))
+    expected = (p.exp() * (p - q)).sum(-1)
+    np.testing.assert_allclose(suppression.divergence(base, masked, 0.6), expected, rtol=2e-3, atol=1e-10)
+    assert suppression.divergence(base, base, 0.6).abs().max() == 0
+
+
 def test_vertical_scores_by_hand():
     a = np.arange(16, dtype=float).reshape(1, 1, 4, 4)
     found = attention.vertical_scores(a, proximity=2)[0, 0]
