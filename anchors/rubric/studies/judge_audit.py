@@ -99,14 +99,14 @@ def compute(profile: str, seed: int, texts: int, judged: list[str], balanced: in
 
     Parameters
     ----------
-    texts : cases for each of five seeds (twenty at ``paper``, two of 60 cases in smoke); SmolLM2 sees some of them.
+    texts : cases for each of five seeds (twenty at ``paper``, two of 40 cases in smoke); SmolLM2 sees some of them.
     judged : attributes that SmolLM2 judges, two in smoke. balanced : cases with, and as many without, for each of them.
     """
     seeds = range(seed, seed + choose(profile, smoke=2, laptop=5, paper=20))
-    texts = choose(profile, smoke=min(texts, 60), laptop=texts, paper=texts)
+    texts = choose(profile, smoke=min(texts, 40), laptop=texts, paper=texts)
     jobs = [{"seed": s, "texts": texts} for s in seeds]
     found = cached_grid(scored, jobs, "checks on labelled texts", embed.identity())
-    size = choose(profile, smoke=min(balanced, 2), laptop=balanced, paper=10 * balanced)
+    size = choose(profile, smoke=min(balanced, 1), laptop=balanced, paper=10 * balanced)
     judged = choose(profile, smoke=judged[:2], laptop=judged, paper=judged)
     slow = cached(
         model_scores, identity("smollm2"), seed=seed, seeds=len(seeds), texts=texts, judged=judged, balanced=size

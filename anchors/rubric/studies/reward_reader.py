@@ -37,15 +37,15 @@ def rubric() -> Rubric:
     return wire(gold("proxy"), trials.UNPAID)
 
 
-def rollouts(seed: int) -> dict[str, list[str]]:
-    """Return ``GROUPS * OF`` responses to each held-out prompt, before and after a training on the weighted mean."""
+def rollouts(seed: int, steps: int = STEPS) -> dict[str, list[str]]:
+    """Return ``GROUPS * OF`` responses to each held-out prompt, before and after ``steps`` on the weighted mean."""
     from anchors.rubric import grpo
     from anchors.rubric.grpo_settings import Settings
 
     policy, asked = untrained(seed=seed), pool("creative", held_out=True)
     before = answers(policy, asked, GROUPS * OF, [seed, 16])[1]
     settings = Settings(
-        steps=STEPS, prompts=trials.PROMPTS, group=OF, max_new_tokens=TOKENS, rate=trials.RATE, seed=1000 * seed
+        steps=steps, prompts=trials.PROMPTS, group=OF, max_new_tokens=TOKENS, rate=trials.RATE, seed=1000 * seed
     )
     grpo.train(policy, trials.reward(trials.Recipe((("proxy",),)), "proxy"), pool("proxy"), settings)
     return {BEFORE: before, AFTER: answers(policy, asked, GROUPS * OF, [seed, 17])[1]}
@@ -54,7 +54,8 @@ def rollouts(seed: int) -> dict[str, list[str]]:
 def compute(profile: str, seed: int) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """Return one row per seed, time and setting (what wins), and the rollouts of the first seed."""
     seeds = range(seed, seed + choose(profile, 2, 5, 10))
-    found = {s: cached(rollouts, identity("writer"), seed=s) for s in seeds}
+    steps = choose(profile, 2, STEPS, STEPS)
+    found = {s: cached(rollouts, identity("writer"), seed=s, steps=steps) for s in seeds}
     rows = [row | {"seed": s, "when": when} for s, both in found.items() for when, texts in both.items()
             for row in winners(texts)]  # fmt: skip
     return pd.DataFrame(rows), found[seed]
