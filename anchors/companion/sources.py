@@ -1,12 +1,19 @@
 """Where the numbers of a notebook come from, read off the code: functions, modules, and the tests that import them."""
 
 import ast
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from anchors.companion import codehash
-from anchors.companion.paths import ROOT
+from anchors.companion.files import atomic_write
+from anchors.companion.notebooks import Notebook
+from anchors.companion.paths import ROOT, cache_dir
+
+EMPTY = codehash.text_hash("")
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,44 @@ class Module:
     path: Path
     direct: bool
     tests: tuple[Path, ...]
+
+
+def behind(notebooks: tuple[Notebook, ...]) -> dict[str, dict[str, Any]]:
+    """Return ``{id: {calls, modules}}`` with paths from the repository; read again when a source has changed."""
+    stamp, kept = _stamp(notebooks), cache_dir() / "pages" / "sources.json"
+    try:
+        known = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    if known.get("stamp") != stamp:
+        known = {"stamp": stamp, "found": {one.id: _behind(one.code) for one in notebooks}}
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(kept, json.dumps(known).encode())
+    return known["found"]
+
+
+def _stamp(notebooks: tuple[Notebook, ...]) -> str:
+    """Return the hash of all sources, tests and code of notebooks."""
+    found = hashlib.sha256()
+    for path in (*sorted((ROOT / "anchors").rglob("*.py")), *sorted((ROOT / "tests").rglob("test_*.py"))):
+        found.update(f"\0{path}\0".encode() + path.read_bytes())
+    for one in notebooks:
+        found.update(f"\0{one.id}\0{one.code}".encode())
+    return found.hexdigest()
+
+
+def _behind(code: str) -> dict[str, Any]:
+    return {
+        "calls": [{"name": call.name, "path": _named(call.path), "line": call.line} for call in calls(code)],
+        "modules": [
+            {"path": _named(one.path), "direct": one.direct, "tests": [_named(test) for test in one.tests]}
+            for one in modules(code)
+        ],
+    }
+
+
+def _named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
 def calls(code: str) -> list[Call]:
@@ -63,7 +108,8 @@ def _place(dotted: str) -> tuple[Path, int] | None:
 @cache
 def _definitions(path: Path) -> dict[str, int]:
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    return {node.name: node.lineno for node in _tree(path).body if isinstance(node, kinds)}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name: node.lineno for node in tree.body if isinstance(node, kinds)}
 
 
 def modules(code: str) -> list[Module]:
@@ -77,16 +123,18 @@ def modules(code: str) -> list[Module]:
             waiting += _used(path)
     kept = {name: path for name, path in found.items() if _counts(path)}
     order = sorted(kept, key=lambda name: (name not in direct, name))
-    return [Module(kept[name], name in direct, _tests().get(name, ())) for name in order]
+    return [Module(kept[name], name in direct, tests_of(name)) for name in order]
 
 
+@cache
 def _counts(path: Path) -> bool:
     """Return whether a module can make a number: it is not the companion's, and it is not empty."""
-    return "companion" not in path.relative_to(ROOT).parts and any(not _is_text(node) for node in _tree(path).body)
+    return "companion" not in path.relative_to(ROOT).parts and codehash.read_code(path).tree != EMPTY
 
 
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def tests_of(name: str) -> tuple[Path, ...]:
+    """Return the test files that import the module of this name."""
+    return _tests().get(name, ())
 
 
 @cache
@@ -101,20 +149,15 @@ def _tests() -> dict[str, tuple[Path, ...]]:
 
 @cache
 def _used(path: Path) -> tuple[str, ...]:
-    return tuple(codehash.imports(path.read_text(encoding="utf-8")))
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return tuple(codehash.read_code(path).imports)
 
 
 def _files(names: list[str] | tuple[str, ...]) -> dict[str, Path]:
     """Return ``{name: file}`` of those names that are modules of this package."""
-    found = {}
-    for name in names:
-        base = ROOT.joinpath(*name.split("."))
-        path = next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
-        if path is not None:
-            found[name] = path
-    return found
+    return {name: path for name in names if (path := _file(name)) is not None}
+
+
+@cache
+def _file(name: str) -> Path | None:
+    base = ROOT.joinpath(*name.split("."))
+    return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)

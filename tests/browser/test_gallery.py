@@ -2,23 +2,23 @@
 
 import re
 from collections import Counter
-from html.parser import HTMLParser
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browser.structure import Structure
 from playwright.sync_api import expect
 
 from anchors.companion.notebooks import notebooks
 from anchors.companion.paths import PAPERS, ROOT, figures_dir
+from anchors.companion.place import docs
 from anchors.companion.published import paper, papers
 
 pytestmark = pytest.mark.built
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
-HERE = [notebook for notebook in notebooks() if not notebook.missing]
-FIRST = {key: next(notebook.id for notebook in HERE if notebook.id.startswith(f"{key}/")) for key in PAPERS}
+FIRST = {key: next(notebook.id for notebook in notebooks() if notebook.id.startswith(f"{key}/")) for key in PAPERS}
 PLAYS = ("thought/own_explorer", "rubric/own_reward_reader", "entity/own_ask_the_graph", "hashing/own_emoji_search")
-PAGES = ["index", "start", *(f"{key}/index" for key in PAPERS), *FIRST.values()]
-VOID = {"meta", "link", "img", "input", "br", "hr", "col", "source", "wbr", "area", "base", "embed", "track"}
+TEXTS = [f"docs/{path.stem}" for path in docs()]
+PAGES = ["index", "start", "reproduction", *(f"{key}/index" for key in PAPERS), *FIRST.values(), *TEXTS]
 
 
 def new_page(chromium, width, height, **how):
@@ -65,7 +65,7 @@ def test_every_notebook_has_a_card_and_every_picture_is_there(page):
     open_index(page)
     assert page.locator("article.card").count() == len(notebooks())
     images = page.locator("article.card img")
-    assert images.count() == len(HERE)
+    assert images.count() == len(notebooks())
     for i in range(images.count()):
         images.nth(i).scroll_into_view_if_needed()
         assert images.nth(i).evaluate("i => i.complete && i.naturalWidth > 300")
@@ -74,7 +74,11 @@ def test_every_notebook_has_a_card_and_every_picture_is_there(page):
         card = page.locator(f"article.card[id='{notebook.id}']")
         assert notebook.claim[:40] in card.inner_text()
         assert f"make lab ID={notebook.id}" in card.inner_text()
-        assert ("needs" if notebook.missing else "paper's value: ") in card.inner_text()
+        text = card.inner_text()
+        assert "paper's value: " in text
+        assert ("committed result · data not here" in text) == bool(notebook.missing)
+        assert all(name in text for name in notebook.missing)
+        assert (f"make figure ID={notebook.id}" in text) >= bool(notebook.missing)
 
 
 def test_click_through_to_the_notebook_and_back(page):
@@ -108,7 +112,7 @@ def test_search_and_filters_show_what_fits_and_say_how_many(page):
     assert page.evaluate("location.href.includes('#')") is False
 
 
-@pytest.mark.parametrize("name", ["paper", "verdict", "status"])
+@pytest.mark.parametrize("name", ["paper", "verdict", "status", "state", "compared"])
 def test_each_choice_of_a_filter_shows_as_many_cards_as_it_says(desktop, name):
     open_index(desktop)
     seen = []
@@ -116,7 +120,7 @@ def test_each_choice_of_a_filter_shows_as_many_cards_as_it_says(desktop, name):
         desktop.select_option(f"#{name}", option[0])
         assert len(shown(desktop)) == int(re.search(r"\((\d+)\)$", option[1])[1]), option
         seen += shown(desktop)
-    assert Counter(seen) == Counter(notebook.id for notebook in (HERE if name == "verdict" else notebooks()))
+    assert Counter(seen) == Counter(notebook.id for notebook in notebooks())
 
 
 def test_filters_and_cards_have_permalinks(page):
@@ -203,17 +207,13 @@ def test_paper_page_shows_claims_table_and_what_is_reconstructed(page, record):
         assert claim.text in row.inner_text()
         assert row.locator("a[href^='#claim/']").get_attribute("href") == f"#claim/{claim.id}"
         linked = row.locator("td:nth-of-type(1) a").evaluate_all("all => all.map(a => a.textContent)")
-        assert linked == [n for n in claim.tested_by if f"{record.key}/{n}" in {notebook.id for notebook in HERE}]
+        assert linked == list(claim.tested_by)
         assert row.locator("td .chip").count() == len(linked)
 
 
 @pytest.mark.parametrize("notebook", notebooks(), ids=lambda notebook: notebook.id)
 def test_every_notebook_page_opens(page, notebook):
-    path = figures_dir() / f"{notebook.id}.html"
-    if notebook.missing:
-        assert not path.exists()
-        return
-    open_page(page, path)
+    open_page(page, figures_dir() / f"{notebook.id}.html")
     text = page.inner_text("main")
     assert f"arXiv {paper(notebook.id.split('/')[0]).arxiv}" in text
     assert ("reconstructed" in text) >= paper(notebook.id.split("/")[0]).reconstructed
@@ -221,7 +221,7 @@ def test_every_notebook_page_opens(page, notebook):
     assert page.locator(".notebook img").evaluate_all("all => all.every(i => i.alt.length > 20)")
 
 
-@pytest.mark.parametrize("notebook", HERE, ids=lambda notebook: notebook.id)
+@pytest.mark.parametrize("notebook", notebooks(), ids=lambda notebook: notebook.id)
 def test_two_clicks_from_a_card_lead_to_where_the_numbers_come_from(desktop, notebook):
     open_page(desktop, figures_dir() / f"{notebook.id}.html")
     desktop.click("a[href='#sources']")
@@ -241,10 +241,9 @@ def test_two_clicks_from_a_card_lead_to_where_the_numbers_come_from(desktop, not
 
 @pytest.mark.parametrize("key", PAPERS)
 def test_the_notebooks_of_a_paper_follow_each_other(desktop, key):
-    wanted = {notebook.path.stem for notebook in HERE if notebook.id.startswith(f"{key}/")}
     open_index(desktop)
-    cards = [id.split("/")[1] for id in shown(desktop) if id.startswith(f"{key}/")]
-    order = [name for name in cards if name in wanted]
+    order = [id.split("/")[1] for id in shown(desktop) if id.startswith(f"{key}/")]
+    assert set(order) == {notebook.path.stem for notebook in notebooks() if notebook.id.startswith(f"{key}/")}
     for name, after in zip(order, [*order[1:], None], strict=True):
         desktop.goto((figures_dir() / key / f"{name}.html").as_uri())
         links = desktop.locator("a[rel=next]")
@@ -293,35 +292,6 @@ def test_on_paper_nothing_is_cut(desktop, name):
     if name == "index":
         lefts = desktop.locator("article.card").evaluate_all("all => all.map(c => c.getBoundingClientRect().left)")
         assert len({round(left) for left in lefts}) == 2
-
-
-class Structure(HTMLParser):
-    """What a page is made of, read without mercy: tags must close, ids and attributes must be unique."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.open, self.ids, self.labels, self.fields = [], [], [], []
-        self.links, self.headings, self.faults = [], [], []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attributes):
-        values = dict(attributes)
-        if len(values) < len(attributes):
-            self.faults.append(f"attribute twice in <{tag} {attributes}>")
-        if tag not in VOID:
-            self.open.append(tag)
-        self.ids += [values["id"]] if "id" in values else []
-        self.links += [values["href"]] if tag == "a" and "href" in values else []
-        self.labels += [values.get("for")] if tag == "label" else []
-        self.fields += [values.get("id")] if tag in ("input", "select", "textarea") else []
-        self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
-
-    def handle_startendtag(self, tag, attributes):
-        self.handle_starttag(tag, attributes)  # <img … />: nothing is opened
-
-    def handle_endtag(self, tag):
-        if not self.open or self.open.pop() != tag:
-            self.faults.append(f"</{tag}> closes nothing at {self.getpos()}")
 
 
 @pytest.mark.parametrize("name", PAGES)

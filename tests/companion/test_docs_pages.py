@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+from anchors.companion.docs import render, slug
 from anchors.companion.paths import PAPERS, ROOT
+from anchors.companion.place import Place, docs
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
@@ -83,3 +85,46 @@ def test_the_switches_of_hashing_are_said_with_their_defaults():
     assert len(said) >= 15
     defaults = RREH().get_params()
     assert {name: eval(value) for name, value in said.items()} == {name: defaults[name] for name in said}
+
+
+def page_of(path, site=True):
+    return render(path, Place(ROOT / "figures" if not site else ROOT / "_site", site=site))
+
+
+@pytest.mark.parametrize("path", docs(), ids=lambda path: path.name)
+def test_every_text_becomes_a_page(path):
+    title, body = page_of(path)
+    text = path.read_text(encoding="utf-8")
+    headings = (
+        re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M) if path.suffix == ".md" else []
+    )
+    assert title == (headings[0] if headings else path.stem)
+    plain = [re.sub(r"[`*_]", "", one) for one in headings]
+    anchors = re.findall(r'<h[1-6] id="([^"]+)"', body)
+    assert [re.sub(r"-\d$", "", one) for one in anchors] == [re.sub(r"-\d$", "", slug(one)) for one in plain]
+    assert len(set(anchors)) == len(anchors)
+    assert body.count("<table>") == len(re.findall(r"^\|[ :|-]*---[ :|-]*\|$", text, re.M))
+    assert body.count("<pre") == text.count("```") // 2 + (path.suffix != ".md")
+    assert "](" not in re.sub(r"<pre.*?</pre>|<code>.*?</code>", "", body, flags=re.S)
+    assert not re.search(r'(?:src|href)="(?:/|file:|[^"]*\.md["#])', body)
+
+
+def test_links_of_texts_lead_to_pages_and_pictures_are_carried():
+    _, body = page_of(ROOT / "README.md")
+    for link in ("../start.html", "entity.html", "../thought/own_explorer.html", "../hashing/index.html"):
+        assert f'href="{link}"' in body or f'href="../docs/{link}"' in body, link
+    assert body.count('<img src="data:image/png;base64,') == 5
+    assert "notebooks/" not in "".join(re.findall(r'href="([^"]*)"', body))
+
+
+def test_code_in_texts_is_coloured_and_tags_are_shown_not_run(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text(
+        "# A\n\n<script>alert(1)</script>\n\n```python\nfor x in y: pass\n```\n\n[no](no.md) ![no](https://x.org/a.png)"
+    )
+    title, body = page_of(path)
+    assert title == "A"
+    assert "<script>" not in body
+    assert '<span class="k">for</span>' in body
+    assert "<a" not in body
+    assert "<img" not in body

@@ -1,6 +1,7 @@
 """What a page says of where its numbers come from is read off the code: functions with lines, modules, tests."""
 
 from anchors.companion import pages, sources
+from anchors.companion.notebooks import notebooks
 from anchors.companion.paths import ROOT
 
 CODE = """
@@ -46,11 +47,24 @@ def test_a_notebook_page_is_described_reachable_and_linked():
     page = (
         f'<img {pages.NO_ALT} src="x"><div class="output_html a"><table></table></div>'
         '<div class="output_html b"><div style="x" tabindex="0"><table></table></div></div>'
-        '<a href="thought/fig2.ipynb">a</a><a href="https://example.org/b.ipynb">b</a>'
+        '<a href="thought/fig2.ipynb">a</a><a href="https://example.org/b.ipynb">b</a><a href="../no/page.py">c</a>'
     )
-    mended = pages.mended(page, 'Bars & "dots"')
+    mended = pages.mended(page, 'Bars & "dots"', {"thought/fig2.ipynb": "../thought/fig2.html"}.get)
     assert 'alt="Bars &amp; &quot;dots&quot;"' in mended
     assert '<div class="output_html a" tabindex="0"><table>' in mended
     assert '<div class="output_html b"><div style="x" tabindex="0">' in mended
-    assert 'href="thought/fig2.html"' in mended
+    assert 'href="../thought/fig2.html"' in mended
+    assert "<a>c</a>" in mended
     assert 'href="https://example.org/b.ipynb"' in mended
+
+
+def test_what_is_behind_a_notebook_is_kept_until_a_source_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANCHORS_CACHE", str(tmp_path))
+    some = notebooks()[:2]
+    found = sources.behind(some)
+    assert set(found) == {one.id for one in some}
+    assert all((ROOT / one["path"]).is_file() for of in found.values() for one in of["modules"] + of["calls"])
+    monkeypatch.setattr(sources, "_behind", lambda code: {"calls": [], "modules": []})
+    assert sources.behind(some) == found, "read from the cache"
+    monkeypatch.setattr(sources, "_stamp", lambda of: "changed")
+    assert sources.behind(some) != found

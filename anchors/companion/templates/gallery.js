@@ -11,7 +11,7 @@ function chosen() {
 
 function fits(card, filters) {
   const words = (filters.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const kept = ["paper", "verdict", "status", "play"].every((key) => !filters.get(key) || card.dataset[key] === filters.get(key));
+  const kept = ["paper", "verdict", "status", "state", "compared", "play"].every((key) => !filters.get(key) || card.dataset[key] === filters.get(key));
   return kept && words.every((word) => texts.get(card).includes(word));
 }
 
