@@ -119,7 +119,7 @@ def first_rewards(made: dict[str, Any], seed: int, steps: int, model: str, count
 def checked(rows: list[Row], live: pd.DataFrame, verdict: Verdict) -> tuple[list[Row], Verdict]:
     """Return rows with the live slice, and the verdict, withheld where the live steps contradict the log."""
     gap = float(np.abs(live.live - live.log).max())
-    rows = [*rows, Row("largest |live − recorded| reward of the first steps", gap, n=len(live))]
+    rows = [*rows, Row("largest |live − recorded| reward of the first steps", gap, n=len(live), slack=TOLERANCE)]
     if gap <= TOLERANCE:
         return rows, verdict
     text = f"The live steps differ from the log by {gap:.4f}, so it does not speak for this code. Of the log: "

@@ -22,6 +22,7 @@ from anchors.rubric.studies import arms
 
 BASE, RECORDED = "base", "smollm2"
 NAMES = {RECORDED: "SmolLM2"}
+CHAOS = 0.1  # of the mean reward of a step in bfloat16: seen between processors of two makers, 0.04
 PARTS = {"evaluations": "evaluations", "steps": "entries", "texts": "texts"}
 
 
@@ -162,4 +163,5 @@ def compared(live: pd.DataFrame) -> list[Row]:
     if live.empty:
         return []
     gap = float(np.abs(live.live - live.log).max())
-    return [Row(f"{RECORDED}: largest |live − recorded| reward of the first steps", gap, n=len(live))]
+    what = f"{RECORDED}: largest |live − recorded| reward of the first steps"
+    return [Row(f"{what} (bfloat16: another one on other processors)", gap, n=len(live), slack=CHAOS)]

@@ -11,7 +11,7 @@ from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import FEWEST, Interval, in_words, known_interval, known_mean
 from anchors.thought import attention, suppression
 from anchors.thought.studies import methods, resampling
-from anchors.thought.studies.corpus import is_recorded, name_of
+from anchors.thought.studies.corpus import MOVED, is_recorded, name_of
 from anchors.thought.studies.resampling import compute as roll
 from anchors.thought.studies.resampling import live_rows
 
@@ -177,11 +177,12 @@ def _pair_rows(table: pd.DataFrame, model: str, pair: tuple[str, str], profile: 
     name = f"{name_of(model)}: {METHODS[pair[0]]} and {METHODS[pair[1]]}"
     raw, left = (at(table, model, pair, control) for control in CONTROLS)
     return [
-        row(f"{name}, rank correlation", _interval(raw), int(raw["n"]), source=source),
-        row(f"{name}, beyond position", _interval(left), int(left["n"]), source=source),
-        Row(f"{name}, beyond position: permutation p", left["p"], n=int(left["n"]), source=source),
-        Row(f"{name}: traces left out", int(left["left_out"]), n=int(left["n"] + left["left_out"]), source=source),
-    ]
+        row(f"{name}, rank correlation", _interval(raw), int(raw["n"]), source=source, slack=MOVED),
+        row(f"{name}, beyond position", _interval(left), int(left["n"]), source=source, slack=MOVED),
+        Row(f"{name}, beyond position: permutation p", left["p"], n=int(left["n"]), source=source, slack=MOVED),
+        Row(f"{name}: traces left out", int(left["left_out"]), n=int(left["n"] + left["left_out"]), source=source,
+            slack=1),
+    ]  # fmt: skip
 
 
 def _interval(own: pd.Series) -> Interval:

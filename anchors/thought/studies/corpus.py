@@ -26,6 +26,7 @@ KEPT = 0.1, 0.9  # share of right answers of a problem that is kept; the paper's
 TRIED, WRITTEN = 16, 160  # rollouts per problem, tokens each
 SHORTEST = 6  # sentences
 APART = 1000  # between the first seeds of two problems
+MOVED = 0.05  # how far a rank correlation or a p of few traces may move where another processor draws another token
 
 
 @dataclass(frozen=True)

@@ -110,9 +110,10 @@ def summarise(
             r, p = correlation(table, model, column, draws, seed)
             n = int(by_trace(table, model)[column].notna().sum())
             rows.append(row(f"{mark}correlation of {name} dependence with accuracy", r, n, source="cached"))
-            rows.append(Row(f"{mark}{name}: permutation p", p, n=n, source="cached"))
+            about = {"n": n, "source": "cached", "slack": corpus.MOVED}
+            rows.append(Row(f"{mark}{name}: permutation p", p, **about))
             held = beyond_length(table, model, column)
-            rows.append(Row(f"{mark}{name}: correlation, number of sentences held fixed", held, n=n, source="cached"))
+            rows.append(Row(f"{mark}{name}: correlation, number of sentences held fixed", held, **about))
             expected = 1 if column == "close" else -1
             signs.append((p < 0.05) * (1 if expected * r.mean > 0 else -1))
             ends = f"{r.low:+.2f} to {r.high:+.2f}, p = {p:.3f}"
@@ -121,7 +122,9 @@ def summarise(
             )
         own = by_trace(table, model)
         length = spearman(own.sentences, own.accuracy)
-        rows.append(Row(f"{mark}correlation of the number of sentences with accuracy", length, n=len(own)))
+        rows.append(
+            Row(f"{mark}correlation of the number of sentences with accuracy", length, n=len(own), slack=corpus.MOVED)
+        )
     found = sum(s > 0 for s in signs)
     kind = "holds" if found == len(signs) else "mixed" if found else "does not hold"
     text = (
