@@ -4,10 +4,11 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import psutil
 import pytest
-from companion.test_runner import lines, start_and_wait_for_first
+from companion.test_runner import kernels_of, lines, start_and_wait_for_first
 from jupyter_client.manager import start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 
@@ -149,11 +150,19 @@ def test_both_kinds_of_kernels_give_the_same_files(sandbox):
     assert results["0"] == results["1"]
 
 
-def test_kill_9_of_the_driver_ends_the_kernels_and_what_forks_them(sandbox):
+def build_with_forked_kernels(sandbox):
+    """Return a build that runs, the process that forks its kernels, and the kernel of its second notebook."""
     sandbox.environment["ANCHORS_FORK"] = "1"
-    process, started = start_and_wait_for_first(sandbox)
-    names = [one.name() for one in started]
-    assert len(started) == 2, f"expected the process that forks and a kernel, found {names}"
+    process, _ = start_and_wait_for_first(sandbox)
+    deadline = time.monotonic() + 20
+    while len(started := kernels_of(psutil.Process(process.pid))) < 2:
+        assert time.monotonic() < deadline, "no kernel beside the process that forks"
+        time.sleep(0.05)
+    return process, started
+
+
+def test_kill_9_of_the_driver_ends_the_kernels_and_what_forks_them(sandbox):
+    process, started = build_with_forked_kernels(sandbox)
     process.kill()
     process.wait()
     _, alive = psutil.wait_procs(started, timeout=20)
@@ -164,8 +173,7 @@ def test_kill_9_of_the_driver_ends_the_kernels_and_what_forks_them(sandbox):
 
 
 def test_ctrl_c_ends_the_kernels_and_what_forks_them(sandbox):
-    sandbox.environment["ANCHORS_FORK"] = "1"
-    process, started = start_and_wait_for_first(sandbox)
+    process, started = build_with_forked_kernels(sandbox)
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
