@@ -174,6 +174,7 @@ def tiers(*scores):
 
 
 FIELDS = " | ".join(Criterion.model_fields)
+NAN = ": nan" if sys.version_info >= (3, 13) else ""  # newer Pythons name the value
 NOT_JSON = "criteria[1].options: found something JSON cannot hold"
 UNRISING = "expected scores that strictly rise. List the tiers from worst to best."
 JSONABLE = (
@@ -215,7 +216,7 @@ REFUSED = [
     (bad(kind="llm_judge"), "criteria[1].check: found 'words'; expected no check (a model judges). "
      "Or mend the kind: a judge's criterion has kind llm_judge."),
     (bad(options={"a": float("nan")}),
-     f"{NOT_JSON} (Out of range float values are not JSON compliant); {JSONABLE}"),
+     f"{NOT_JSON} (Out of range float values are not JSON compliant{NAN}); {JSONABLE}"),
     (bad(options={"a": {1}}),
      f"{NOT_JSON} (Object of type set is not JSON serializable); {JSONABLE}"),
     (bad(options=[1]), "criteria[1].options: found [1]; expected a valid dictionary."),
