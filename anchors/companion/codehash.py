@@ -108,7 +108,7 @@ def text_hash(source: str) -> str:
 
 
 def _dump(tree: ast.Module) -> str:
-    """Return the tree as text, the same under every supported Python: recorded runs are known by the hash of their code.
+    """Return the tree as text, the same under every supported Python: recorded runs are known by their code's hash.
 
     Python 3.12 has a field for type parameters, and its first releases empty parts of f-strings; 3.13 leaves out empty
     lists.

@@ -174,7 +174,7 @@ def tiers(*scores):
 
 
 FIELDS = " | ".join(Criterion.model_fields)
-NAN = ": nan" if sys.version_info >= (3, 13) else ""  # newer Pythons name the value
+NAN = ": nan" if sys.version_info >= (3, 12) else ""  # newer Pythons name the value
 NOT_JSON = "criteria[1].options: found something JSON cannot hold"
 UNRISING = "expected scores that strictly rise. List the tiers from worst to best."
 JSONABLE = (
