@@ -309,15 +309,16 @@ def summarise(found: pd.DataFrame, known: pd.DataFrame) -> tuple[list[Row], Verd
         rows.append(_row(f"{name}: accuracy at 0.5 (commoner label {one.base:.3f})", one, one.accuracy,
                          one.accuracy_low, one.accuracy_high))  # fmt: skip
         if np.isfinite(one.tuned):
-            rows.append(_row(f"{name}: accuracy at the best threshold of other seeds", one, one.tuned))
+            rows.append(_row(f"{name}: accuracy at the best threshold of other seeds", one, one.tuned, slack=0.005))
     for one in known.itertuples():
         words = f"{one.attribute.replace('_', ' ')}: sentences of the program that {one.check} knows"
         rows.append(Row(words, one.known / one.of, n=one.of, unit="share"))
     return rows, verdict(found)
 
 
-def _row(name: str, one: Any, value: float, low: float = np.nan, high: float = np.nan) -> Row:
-    return Row(name, float(value), float(low), float(high), n=int(one.n), seeds=int(one.seeds), source="cached")
+def _row(name: str, one: Any, value: float, low: float = np.nan, high: float = np.nan, slack: float = 0.0) -> Row:
+    about = {"n": int(one.n), "seeds": int(one.seeds), "source": "cached", "slack": slack}
+    return Row(name, float(value), float(low), float(high), **about)
 
 
 def verdict(found: pd.DataFrame) -> Verdict:
