@@ -38,10 +38,20 @@ def without(text: str, sentence: Sentence) -> tuple[str, int, int]:
     return text[:start] + text[end:], start, end - start
 
 
+def read(model: LanguageModel, text: str) -> Any:
+    """Return the model's output on a text: logits (1, T, V), and the keys and values of all tokens."""
+    import torch
+
+    with torch.inference_mode():
+        return with_cache(model.network, torch.tensor([model.encode(text)], device=model.network.device))
+
+
 def deletion_matrix(
-    model: LanguageModel, text: str, sentences: Sequence[Sentence], statistic: str = "mean"
+    model: LanguageModel, text: str, sentences: Sequence[Sentence], statistic: str = "mean", full: Any = None
 ) -> np.ndarray:
     """Return the effect (M, M) [source, target] of deleting each source, NaN unless source < target.
+
+    ``full`` is the pass over the whole text (:func:`read`), where it is there already.
 
     The effect is KL(whole || deleted) in nats over the full vocabulary at temperature 1, at the tokens of the target
     that are the same in both texts; NaN where none is (sec. 2.9, there over the five likeliest tokens).
@@ -58,7 +68,7 @@ def deletion_matrix(
     ids, ends = model.encode(text), ends_of(model, text)
     matrix = np.full((len(spans), len(spans)), np.nan)
     with torch.inference_mode():
-        full = with_cache(model.network, torch.tensor([ids], device=model.network.device))
+        full = read(model, text) if full is None else full
         base = full.logits[0].float().log_softmax(-1)  # (T, V)
         for source, sentence in enumerate(sentences[:-1]):
             shorter, cut, gone = without(text, sentence)

@@ -26,12 +26,12 @@ def compute(
     tables, live = [], []
     for model in models:
         count = choose(profile, 6 if model == "reasoner" else 2, traces, 4 * traces)
-        found, matrices = methods.deletions(model, profile, seed, count)
+        found, matrices, logprobs = methods.scored_deletions(model, profile, seed, count)
         for trace, matrix in zip(found, matrices, strict=True):
             about = {"model": model, "trace": trace.number, "problem": trace.problem}
             about["accuracy"] = accuracy(model, trace)
             tables.append(pd.DataFrame(about | _profile(matrix, far)))
-        live += methods.live_rows(model, found, profile)
+        live += methods.live_rows(model, found, profile, logprobs)
     return pd.concat(tables, ignore_index=True), live
 
 
@@ -93,7 +93,8 @@ def mean_profile(table: pd.DataFrame, model: str) -> pd.DataFrame:
         if len(own) >= 5:
             found = mean_interval(own.effect.to_numpy())
             rows.append({"distance": distance, "mean": found.mean, "low": found.low, "high": found.high, "n": len(own)})
-    return pd.DataFrame(rows, columns=["distance", "mean", "low", "high", "n"])
+    columns = ["distance", "mean", "low", "high", "n"]
+    return pd.DataFrame(rows, columns=columns, dtype=None if rows else float)
 
 
 def summarise(

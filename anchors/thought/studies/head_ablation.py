@@ -37,7 +37,7 @@ class Plan:
 def plan(model: str, profile: str) -> Plan:
     """Return the plan for a model: the reasoner is fast, so it solves more."""
     if model == "reasoner":
-        return choose(profile, Plan(2, 4, 1, 4, MANY), Plan(24, 16, 2, 24, MANY), Plan(96, 64, 5, 96, MANY))
+        return choose(profile, Plan(2, 4, 1, 4, MANY[1:2]), Plan(24, 16, 2, 24, MANY), Plan(96, 64, 5, 96, MANY))
     return choose(profile, Plan(2, 4, 1, 4), Plan(8, 16, 1, 24), Plan(32, 100, 5, 40))
 
 

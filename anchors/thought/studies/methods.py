@@ -117,9 +117,17 @@ def suppressions(model: str, profile: str, seed: int, count: int):
     return _each(suppressed, model, profile, seed, count)
 
 
-def deletions(model: str, profile: str, seed: int, count: int):
+def deletions(model: str, profile: str, seed: int, count: int) -> tuple[list[corpus.Trace], list[np.ndarray]]:
     """Return the traces and the effects (M, M) of deleting a sentence's text, in nats per token (sec. 2.9)."""
-    return _each(deleted, model, profile, seed, count)
+    return scored_deletions(model, profile, seed, count)[:2]
+
+
+def scored_deletions(
+    model: str, profile: str, seed: int, count: int
+) -> tuple[list[corpus.Trace], list[np.ndarray], list[float]]:
+    """Return :func:`deletions` and the log-probability [nats] of each trace, which the same pass gives."""
+    found, values = _computed(deleted, model, profile, seed, count)
+    return found, [np.array(one["matrix"], float) for one in values], [one["logprob"] for one in values]
 
 
 def attended(model: str, prompt: str, text: str, proximity: int) -> list:
@@ -151,9 +159,16 @@ def suppressed(model: str, prompt: str, text: str) -> list:
     return np.round(suppression.suppression_matrix(load(model), *_located(prompt, text)), 6).tolist()
 
 
-def deleted(model: str, prompt: str, text: str) -> list:
-    """Return the deletion matrix (M, M) of one trace."""
-    return np.round(deletion.deletion_matrix(load(model), *_located(prompt, text)), 8).tolist()
+def deleted(model: str, prompt: str, text: str) -> dict[str, Any]:
+    """Return the deletion matrix (M, M) of one trace, and the log-probability of its text."""
+    lm = load(model)
+    full = deletion.read(lm, prompt + text)
+    matrix = deletion.deletion_matrix(lm, *_located(prompt, text), full=full)
+    start = len(lm.encode(prompt)) - 1
+    return {
+        "matrix": np.round(matrix, 8).tolist(),
+        "logprob": _logprob(full.logits[0, start:], lm.encode(prompt + text)[start + 1 :]),
+    }
 
 
 def receiver_heads(vertical: Sequence[np.ndarray], heads: int = 0) -> tuple[list[tuple[int, int]], np.ndarray]:
@@ -167,10 +182,14 @@ def receiver_heads(vertical: Sequence[np.ndarray], heads: int = 0) -> tuple[list
 
 
 def _each(function: Callable, model: str, profile: str, seed: int, count: int, **more: Any):
+    found, values = _computed(function, model, profile, seed, count, **more)
+    return found, [np.array(value, float) for value in values]
+
+
+def _computed(function: Callable, model: str, profile: str, seed: int, count: int, **more: Any):
     found = corpus.traces(model, profile, seed, count)
     jobs = [{"model": model, "prompt": t.case.prompt, "text": t.case.text} | more for t in found]
-    values = cached_grid(function, jobs, f"{function.__name__} {model}", salt=corpus.identity(model))
-    return found, [np.array(value, float) for value in values]
+    return found, cached_grid(function, jobs, f"{function.__name__} {model}", salt=corpus.identity(model))
 
 
 def _located(prompt: str, text: str) -> tuple[str, list[Sentence]]:
@@ -207,11 +226,17 @@ def _recorded(trace: corpus.Trace) -> Rolled:
     return Rolled(trace, counts.drop(columns=["seed", "number"]).reset_index(drop=True), steps)
 
 
-def live_rows(model: str, found: Sequence[corpus.Trace], profile: str) -> list[Row]:
-    """Return what of a recorded run is repeated, as a row: the log-probability of its traces; none for other models."""
+def live_rows(
+    model: str, found: Sequence[corpus.Trace], profile: str, logprobs: Sequence[float] | None = None
+) -> list[Row]:
+    """Return what of a recorded run is repeated, as a row: the log-probability of its traces; none for other models.
+
+    ``logprobs`` are those of today, computed here where they are not given.
+    """
     if not corpus.is_recorded(model, profile) or not found:
         return []
-    gap = max(abs(rescored(trace, model) - trace.logprob) for trace in found)
+    today = [rescored(trace, model) for trace in found] if logprobs is None else logprobs
+    gap = max(abs(own - trace.logprob) for own, trace in zip(today, found, strict=True))
     quantity = f"{corpus.name_of(model)}: largest |live − recorded| log-probability of a trace"
     return [Row(quantity, gap, n=len(found), unit="nats", slack=0.01)]
 
@@ -227,5 +252,12 @@ def _rescored(model: str, prompt: str, text: str) -> float:
     lm = load(model)
     ids, start = lm.encode(prompt + text), len(lm.encode(prompt))
     with torch.inference_mode():
-        logits = lm.network(torch.tensor([ids], device=lm.network.device)).logits[0].float().log_softmax(-1)
-    return float(logits[torch.arange(start - 1, len(ids) - 1), torch.tensor(ids[start:])].sum())
+        whole, kept = torch.tensor([ids], device=lm.network.device), len(ids) - start + 1
+        return _logprob(lm.network(whole, logits_to_keep=kept).logits[0], ids[start:])
+
+
+def _logprob(logits: Any, tokens: list[int]) -> float:
+    """Return the log-probability (nats) of tokens (n,) under logits (n + 1, V) of which the last predicts no more."""
+    import torch
+
+    return float(logits[:-1].float().log_softmax(-1)[torch.arange(len(tokens)), torch.tensor(tokens)].sum())
