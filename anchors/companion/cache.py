@@ -6,6 +6,7 @@ result is on disk as soon as it is computed, so an interrupted grid continues wh
 """
 
 import json
+import os
 import sys
 import time
 import warnings
@@ -20,6 +21,7 @@ from anchors.companion.errors import AnchorsError
 from anchors.companion.paths import cache_dir
 
 STARTED = time.time()  # about when this process imported the package
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "dask", "torch", "transformers")
 
 
@@ -115,12 +117,20 @@ def _compute(function: Callable[..., Any], arguments: dict, store: Any, key: str
 def limited(function: Callable[..., Any], arguments: dict) -> Any:
     """Return ``function(**arguments)``, computed with one thread as all that is cached.
 
-    Processes share the cores, and one thread adds up in the same order everywhere.
+    Processes share the cores, and one thread adds up in the same order everywhere. A library that is loaded meanwhile
+    finds the limit in the environment and keeps it.
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
-        return function(**arguments)
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    try:
+        with threadpool_limits(1):
+            return function(**arguments)
+    finally:
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+        for name in (name for name, value in before.items() if value is None):
+            del os.environ[name]
 
 
 @cache

@@ -1,5 +1,7 @@
 """Cached results and code hashes: what changes a key, what does not, and what survives."""
 
+import os
+import subprocess
 import sys
 import textwrap
 from importlib import import_module
@@ -8,6 +10,7 @@ import pytest
 
 from anchors.companion import cache, codehash
 from anchors.companion.errors import AnchorsError
+from anchors.companion.paths import ROOT
 
 CALLS = []
 
@@ -117,6 +120,23 @@ def test_threads_are_limited_while_a_result_is_computed():
     import_module("numpy")  # its pool of threads is the one to limit, whichever test runs first
     assert cache.cached(threads) <= 1
     assert "numpy" in sys.modules
+
+
+def test_a_library_that_a_computation_loads_has_one_thread_and_the_environment_is_as_before():
+    code = """
+        import os
+        from anchors.companion import cache
+        def count():
+            import torch
+            return torch.get_num_threads()
+        print(cache.limited(count, {}), {name: os.environ.get(name) for name in cache.ONE_THREAD})
+    """
+    environment = {k: v for k, v in os.environ.items() if k not in cache.ONE_THREAD} | {"MKL_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.split(" ", 1)[0] == "1"
+    assert run.stdout.count("None") == 2
+    assert "'MKL_NUM_THREADS': '2'" in run.stdout
 
 
 def threads() -> int:
