@@ -58,9 +58,10 @@ class Heads:
 
 
 def compute(models: list[str], profile: str, seed: int, traces: int, heads: int, proximity: int) -> list[Heads]:
-    """Return :class:`Heads` of every model over ``traces`` traces (4 in smoke, four times as many in paper)."""
-    count, found = choose(profile, 4, traces, 4 * traces), []
+    """Return :class:`Heads` of every model over ``traces`` traces, in paper four times as many; in smoke 4, or 3 of others."""
+    found = []
     for model in models:
+        count = choose(profile, 4 if model == "reasoner" else 3, traces, 4 * traces)
         own, vertical = methods.vertical_scores(model, profile, seed, count, proximity)
         chosen, kurtoses = methods.receiver_heads(vertical, heads)
         found.append(Heads(model, own, vertical, kurtoses, chosen))

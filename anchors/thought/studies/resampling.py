@@ -45,13 +45,14 @@ class Example:
 
 
 def compute(models: list[str], profile: str, seed: int, traces: int, rollouts: int) -> dict[str, list[methods.Rolled]]:
-    """Return the rollouts of every model's traces: 2 in smoke, as many as asked for, five times as many in paper.
+    """Return the rollouts of every model's traces, as many as asked for, five times as many in paper.
 
-    SmolLM2 has as many as were recorded. Rollouts per prefix: 20 in smoke, at least the paper's 100 in paper.
+    SmolLM2 has as many as were recorded. In smoke the reasoner has two traces, another model one. Rollouts per
+    prefix: 8 in smoke, at least the paper's 100 in paper.
     """
-    count = choose(profile, 2, traces, 5 * traces)
-    each = choose(profile, 20, rollouts, max(rollouts, PUBLISHED_ROLLOUTS))
-    found = {model: methods.rolled(model, profile, seed, count, each) for model in models}
+    each = choose(profile, 8, rollouts, max(rollouts, PUBLISHED_ROLLOUTS))
+    counts = {model: choose(profile, 2 if model == "reasoner" else 1, traces, 5 * traces) for model in models}
+    found = {model: methods.rolled(model, profile, seed, count, each) for model, count in counts.items()}
     return {model: [one for one in own if len(one.counts)] for model, own in found.items()}
 
 
