@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from anchors.companion.errors import InputError
-from anchors.rubric.filter import ARMS, arms, by_bin, central, moments, select
+from anchors.rubric.filter import ARMS, ROUNDING, arms, by_bin, central, moments, select
 
 # ten prompts with means 0, .1, … .9 and a deviation of .05 each
 LADDER = np.arange(10)[:, None] / 10 + np.array([[-0.05, 0.05]])
@@ -66,7 +66,7 @@ def test_what_is_kept_is_inside_and_what_is_inside_is_kept(scores, low, high, fl
     np.testing.assert_array_equal(np.isfinite(mean), judged)
     if judged.any():
         ends = np.quantile(mean[judged], [low, high])
-        inside = judged & (mean >= ends[0] - 1e-9) & (mean <= ends[1] + 1e-9) & (std > floor)
+        inside = judged & (mean >= ends[0] - ROUNDING) & (mean <= ends[1] + ROUNDING) & (std > floor)
         np.testing.assert_array_equal(chosen.mask, inside)
     assert sum(chosen.counts().values()) == 2 * len(scores)
     assert (chosen.std[chosen.mask] > floor).all()
