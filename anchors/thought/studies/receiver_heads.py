@@ -58,7 +58,7 @@ class Heads:
 
 
 def compute(models: list[str], profile: str, seed: int, traces: int, heads: int, proximity: int) -> list[Heads]:
-    """Return :class:`Heads` of every model over ``traces`` traces, in paper four times as many; in smoke 4, or 3 of others."""
+    """Return :class:`Heads` of every model over ``traces`` traces, in paper four times as many; in smoke 4 or 3."""
     found = []
     for model in models:
         count = choose(profile, 4 if model == "reasoner" else 3, traces, 4 * traces)
