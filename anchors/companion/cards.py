@@ -15,7 +15,8 @@ from anchors.companion.files import atomic_write, sha256
 from anchors.companion.notebooks import Notebook
 from anchors.companion.paths import ROOT, cache_dir
 from anchors.companion.place import Place
-from anchors.companion.runner import Task, is_current, read_state
+from anchors.companion.runner import Task, read_state
+from anchors.companion.staleness import Staleness
 
 THUMB_WIDTH = 680  # pixels
 SHOWN_PUBLISHED = 3  # rows with a value of the paper that a claim shows for one figure
@@ -58,21 +59,23 @@ def was_built(task: Task) -> bool:
     return wrote is not None and task.executed.is_file() and path.is_file() and sha256(path) == wrote
 
 
-def card(notebook: Notebook, place: Place, compared: dict[str, Any]) -> dict[str, Any]:
+def card(notebook: Notebook, place: Place, compared: dict[str, Any], known: Staleness) -> dict[str, Any]:
     """Return what a card shows; links are relative to the folder of the pages.
 
     Parameters
     ----------
     compared : what :func:`anchors.companion.reproduction.read` says of this figure, empty where it says nothing.
+    known : what is known of results that are out of date.
     """
     found = versions(notebook, place.profile)
     base = {
         "id": notebook.id, "name": notebook.path.stem, "paper": notebook.id.split("/")[0], "title": notebook.title,
         "claim": notebook.claim, "needs": notebook.missing, "link": f"{notebook.id}.html", "notebook": notebook,
         "state": NOT_BUILT, "result": None, "play": None, "plays": "play=" in notebook.code, "compared": compared,
-        "beside": None,
+        "beside": None, "stale": False,
     }  # fmt: skip
     shown = base | (_measured(found[0], notebook, place) if found else {})
+    shown["stale"] = shown["state"] in (BUILT, REDUCED) and known.stale(Task(notebook, place.profile, {}))
     if len(found) > 1:  # the committed result beside one on less data
         other = base | _measured(found[1], notebook, place) | {"link": f"{notebook.id}.committed.html", "compared": {}}
         shown["beside"] = other | {"mark": _mark(other)}
@@ -85,7 +88,6 @@ def _measured(version: Version, notebook: Notebook, place: Place) -> dict[str, A
     built, play = version.state != COMMITTED, Path(f"{version.stem}.play.html")
     shown = {
         "version": version, "result": result, "state": version.state, "origin": _origin(version, notebook),
-        "stale": built and not is_current(Task(notebook, place.profile, {})),
         "verdict": result["verdict"]["kind"], "text": result["verdict"]["text"], "status": result["status"],
         "seconds": _seconds(notebook, place.profile), "seeds": f"{seeds} seeds" if seeds > 1 else "1 seed",
         "play": f"{notebook.id}.play.html" if built and play.is_file() else None,

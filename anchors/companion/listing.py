@@ -59,4 +59,5 @@ def lines(path: Path) -> str:
         lexer = get_lexer_for_filename(path.name, stripnl=False)
     except ClassNotFound:
         lexer = TextLexer(stripnl=False)
-    return highlight(text, lexer, HtmlFormatter(nowrap=True, linespans="L"))
+    coloured = highlight(text, lexer, HtmlFormatter(nowrap=True)).removesuffix("\n").split("\n")
+    return "\n".join(f'<span id="L-{number}">{line}</span>' for number, line in enumerate(coloured, 1))

@@ -136,6 +136,6 @@ def highlight_css() -> str:
     from pygments.formatters import HtmlFormatter
 
     light, dark = (HtmlFormatter(style=name).get_style_defs(".highlight") for name in ("default", "github-dark"))
-    words = ".highlight .ow { color: #8a00d4; }"  # "in", "and": the style's own violet is too pale to read
+    words = ".highlight .ow, .highlight .nd { color: #8a00d4; }\n.highlight .nl { color: #6b6b00; }"  # else too pale
     own = ".highlight { background: none; }"
     return f"\n{light}\n{words}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n{own}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from anchors.companion import codehash, published, reproduction, results, sources, start
 from anchors.companion.cards import COMMITTED, FILES, NOT_BUILT, STATES, card, judged, rows_of, thumb
+from anchors.companion.datasets import fingerprint
 from anchors.companion.docs import write_docs
 from anchors.companion.files import sha256
 from anchors.companion.notebooks import notebooks
@@ -18,6 +19,7 @@ from anchors.companion.pages import body
 from anchors.companion.paths import PAPERS, ROOT
 from anchors.companion.place import Place
 from anchors.companion.press import Press
+from anchors.companion.staleness import Staleness
 
 SAME = (reproduction.IDENTICAL, reproduction.TIMING)  # rows that the page on reproduction does not list
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six")
@@ -37,8 +39,9 @@ def write_pages(press: Press, place: Place) -> dict[str, dict[str, Any]]:
     """Write all pages of a place; return the sources behind each notebook, by its id."""
     behind, compared = sources.behind(notebooks()), reproduction.read(place.profile)
     figures = {one["id"]: one for one in compared.get("figures", [])}
-    records = sorted(published.papers(), key=lambda paper: PAPERS.index(paper.key))
-    sections = [_section(paper, place, figures) for paper in records]
+    records, known = sorted(published.papers(), key=lambda paper: PAPERS.index(paper.key)), Staleness()
+    sections = [_section(paper, place, figures, known) for paper in records]
+    known.close()
     _write_index(press, place, sections, compared)
     for section in sections:
         _write_paper_page(press, place, section)
@@ -50,10 +53,10 @@ def write_pages(press: Press, place: Place) -> dict[str, dict[str, Any]]:
     return behind
 
 
-def _section(paper: published.Paper, place: Place, figures: dict[str, Any]) -> dict[str, Any]:
+def _section(paper: published.Paper, place: Place, figures: dict[str, Any], known: Staleness) -> dict[str, Any]:
     own = [notebook for notebook in notebooks() if notebook.id.startswith(f"{paper.key}/")]
     own.sort(key=lambda notebook: notebook.meta.get("order", len(own)))
-    cards = [card(one, place, figures.get(one.id, {})) for one in own]
+    cards = [card(one, place, figures.get(one.id, {}), known) for one in own]
     return {"key": paper.key, "paper": paper, "docs": place.link(ROOT / "docs" / f"{paper.key}.md"), "cards": cards}
 
 
@@ -201,7 +204,7 @@ def _notebook(place: Place, paper: published.Paper, one: dict, turn: list, behin
     notebook = one["notebook"]
     page = body(one["version"].notebook, one["alt"], _linker(notebook.path, place, "../"))
     values = {key: one["result"][key] for key in ("seed", "profile")}
-    data = one["result"].get("data", {})
+    data = one["result"].get("data") or {name: fingerprint(name)[:16] for name in notebook.needs}
     return values | {
         "title": one["title"], "trail": [("Figures", "../index.html"), (paper.short, "index.html")], "files": files,
         "name": one["name"], "card": one, "example": _example(one), "body": page, "before": turn[0], "after": turn[1],

@@ -1,12 +1,13 @@
 """What cards show of a result – built here, on less data, committed – and that only pages that changed are written."""
 
 import json
+import os
 import re
 import shutil
 
 import pytest
 
-from anchors.companion import report, reproduction, results, site
+from anchors.companion import report, reproduction, results, site, staleness
 from anchors.companion.cards import BUILT, COMMITTED, REDUCED, card, thumb
 from anchors.companion.errors import InputError
 from anchors.companion.files import sha256
@@ -16,6 +17,7 @@ from anchors.companion.place import Place
 from anchors.companion.press import Press
 from anchors.companion.report import write_gallery
 from anchors.companion.runner import Task
+from anchors.companion.staleness import Staleness
 
 ID = "hashing/fig_topn"
 
@@ -46,7 +48,7 @@ def build(notebook, values=None):
 
 
 def shown(notebook, folder):
-    return card(notebook, Place(folder), {})
+    return card(notebook, Place(folder), {}, Staleness())
 
 
 def lacks(monkeypatch, words="names instead of descriptions"):
@@ -90,6 +92,27 @@ def test_what_was_built_before_a_change_is_out_of_date(folder, monkeypatch):
     build(notebook)
     monkeypatch.setattr(Notebook, "input_hash", lambda one, values: "changed")
     assert (shown(notebook, folder)["state"], shown(notebook, folder)["stale"]) == (BUILT, True)
+
+
+def test_whether_results_are_out_of_date_is_asked_again_only_when_a_file_was_touched(folder, monkeypatch):
+    task, asked = Task(Notebook.find(ID), "laptop", {}), []
+    monkeypatch.setattr(staleness, "is_current", lambda task: asked.append(task) or True)
+
+    def ask():
+        known = Staleness()
+        assert known.stale(task) is False
+        known.close()
+
+    build(task.notebook)
+    ask()
+    ask()
+    assert len(asked) == 1
+    os.utime(task.state, ns=(1, 1))
+    ask()
+    assert len(asked) == 2
+    monkeypatch.setattr(Notebook, "missing", property(lambda one: ["wiki"]))
+    ask()
+    assert len(asked) == 3
 
 
 def test_on_less_data_the_committed_result_stays_beside(folder, monkeypatch):
