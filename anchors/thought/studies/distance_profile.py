@@ -25,7 +25,7 @@ def compute(
     """
     tables, live = [], []
     for model in models:
-        count = choose(profile, 6 if model == "reasoner" else 2, traces, 4 * traces)
+        count = choose(profile, 6 if model == "reasoner" else 1, traces, 4 * traces)
         found, matrices, logprobs = methods.scored_deletions(model, profile, seed, count)
         for trace, matrix in zip(found, matrices, strict=True):
             about = {"model": model, "trace": trace.number, "problem": trace.problem}
@@ -87,10 +87,13 @@ def beyond_length(table: pd.DataFrame, model: str, column: str) -> float:
 
 
 def mean_profile(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Return mean effect with its 95 % interval over traces by distance, where at least five traces reach it."""
-    rows = []
+    """Return mean effect with its 95 % interval over traces by distance, where at least five traces reach it.
+
+    Where there are fewer traces than that, all of them must.
+    """
+    rows, least = [], min(5, len(by_trace(table, model)))
     for distance, own in table[table.model == model].dropna(subset=["effect"]).groupby("distance"):
-        if len(own) >= 5:
+        if len(own) >= least:
             found = mean_interval(own.effect.to_numpy())
             rows.append({"distance": distance, "mean": found.mean, "low": found.low, "high": found.high, "n": len(own)})
     columns = ["distance", "mean", "low", "high", "n"]
