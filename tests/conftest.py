@@ -1,7 +1,8 @@
 """Which tests run where: on a machine without data sets those that need none, with ``--data`` those that need some.
 
 Without ``--data`` no test sees a data mirror or a download, whatever lies beside the checkout, and nothing can be
-fetched: a test that needs a data set and does not say so with ``@pytest.mark.needs("name", ...)`` fails.
+fetched: a test that needs a data set and does not say so with ``@pytest.mark.needs("name", ...)`` fails. Only
+``-m built`` sees the data that ``make figures`` saw, since it asks what that command made of them.
 """
 
 import socket
@@ -29,7 +30,7 @@ def pytest_configure(config):
     for name in ("ANCHORS_OFFLINE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         patch.setenv(name, "1")
     patch.setattr(socket, "getaddrinfo", refusing(socket.getaddrinfo))
-    if not config.option.data:
+    if not (config.option.data or config.option.markexpr == "built"):
         patch.setenv("ANCHORS_DATA_MIRROR", "")
         empty = tempfile.TemporaryDirectory(prefix="no_downloads_")
         config.add_cleanup(empty.cleanup)

@@ -33,7 +33,21 @@ def test_marked(one):
     assert datasets.available("wiki")
     assert datasets.available("umls_texts") or one == 1
 """
-INI = "[pytest]\nmarkers = needs(*names): data sets\naddopts = --strict-markers -p no:cacheprovider\n"
+BUILT = """
+import pytest
+from anchors.companion import datasets
+
+
+@pytest.mark.built
+def test_built():
+    assert datasets.available("wiki")
+"""
+INI = """[pytest]
+markers =
+  needs(*names): data sets
+  built: made before
+addopts = --strict-markers -p no:cacheprovider
+"""
 
 
 @pytest.fixture
@@ -108,3 +122,9 @@ def test_a_missed_mark_fails(run, mirror):
     code, told = run(tests=TESTS.replace('@pytest.mark.needs("wiki")\n', ""), **mirror)
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "1 failed, 1 passed" in told
+
+
+def test_what_was_built_is_tested_on_the_data_it_was_built_on(run, mirror):
+    code, told = run("-m", "built", tests=BUILT, **mirror)
+    assert code == 0, told
+    assert "1 passed" in told
