@@ -236,7 +236,7 @@ def steady(result: dict[str, Any]) -> dict[str, Any]:
     clock = [row["quantity"] for row in result["rows"] if row.get("clock")]
     return {
         name: result.get(name) for name in ("title", "claim", "profile", "seed", "parameters", "data", "status")
-    } | {"verdict": result["verdict"]["kind"], "rows": rows, "clock": clock}
+    } | {"verdict": result["verdict"]["kind"] if rows else "", "rows": rows, "clock": clock}
 
 
 def variant(profile: str, overrides: dict[str, Any]) -> str:

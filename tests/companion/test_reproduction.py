@@ -103,6 +103,8 @@ def test_rows_that_are_gone_or_new_are_outside():
 def test_another_verdict_other_data_and_what_is_missing():
     changed = compare_results(result(), result(verdict={"kind": "mixed"}))
     assert (changed["state"], changed["note"]) == ("verdict changed", "holds → mixed")
+    timed = [{"quantity": "s", **OLD, "clock": True}]
+    assert compare_results(result(rows=timed), result(rows=timed, verdict={"kind": "mixed"}))["state"] == "timing"
     assert compare_results(result(), result(data={"umls": "1" * 16}))["state"] == "other data"
     reduced = compare_results(result(), result(reduced={"umls_texts": "names"}))
     assert (reduced["state"], reduced["note"]) == ("other data", "names (umls_texts is not here)")
