@@ -53,7 +53,7 @@ def test_it_writes_traces_in_sentences(folder):
 
 def test_heads(folder):
     found = heads_study.compute([folder], "smoke", 0, 4, 0, 2)
-    assert found[0].kurtoses.shape == (4, 3, 4)
+    assert found[0].kurtoses.shape == (3, 3, 4)
     for rows, verdict in (
         heads_study.summarise_existence(found),
         heads_study.summarise_reliability(found, "smoke", 0),
@@ -98,4 +98,4 @@ def test_a_notebook_runs_on_the_folder(id, folder, tmp_path, monkeypatch):
     result = json.loads(written.read_text())
     assert result["rows"]
     assert result["verdict"]["kind"] in ("holds", "mixed", "does not hold", "measured")
-    assert result["provenance"]["data"]
+    assert result["data"]
