@@ -99,7 +99,7 @@ def _measured(version: Version, notebook: Notebook, place: Place) -> dict[str, A
 def _origin(version: Version, notebook: Notebook) -> str:
     """Return the words of the label that says where a result was made."""
     if version.state == COMMITTED:
-        return f"{COMMITTED} · {'data not here' if notebook.missing or notebook.lacking else 'not built here yet'}"
+        return f"{COMMITTED} · {'data not here' if notebook.missing else 'not built here yet'}"
     if version.state == REDUCED:
         return f"{BUILT} without {', '.join(notebook.lacking)}"
     return BUILT

@@ -118,7 +118,7 @@ def test_whether_results_are_out_of_date_is_asked_again_only_when_a_file_was_tou
 def test_on_less_data_the_committed_result_stays_beside(folder, monkeypatch):
     lacks(monkeypatch)
     notebook = Notebook.find(ID)
-    assert shown(notebook, folder)["origin"] == "committed result · data not here"
+    assert shown(notebook, folder)["origin"] == "committed result · not built here yet"
     path = build(notebook, {"verdict": {"kind": "mixed", "text": "less", "claims": {}}})
     assert path == folder / "_reduced" / f"{ID}.json"
     found = shown(notebook, folder)
