@@ -20,12 +20,12 @@ export TOKENIZERS_PARALLELISM ?= false
 export PYTHON TORCH_INDEX ID P FROM OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help figures figure tables reproduce test test-data check lab new explore list doctor runs gallery site refresh picture bench clean distclean
+.PHONY: help figures figure tables reproduce test test-data check lab new explore list doctor runs gallery site refresh picture bench clean distclean FORCE
 
 help:  ## show this list
 	@echo "Anchors: a reproducible companion to four papers. Start with: make figures"
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
-	@echo "  PROFILE=smoke|laptop|paper   JOBS=2   TORCH_INDEX=<url of another torch wheel index>"
+	@echo "  PROFILE=smoke|laptop|paper   JOBS=2   PYTHON=python3.12   TORCH_INDEX=<url of another torch wheel index>"
 
 figures: $(STAMP)  ## rebuild every figure and table that changed, then the gallery
 	@$(RUN) figures --profile $(PROFILE) --jobs $(JOBS)
@@ -99,8 +99,11 @@ clean: $(STAMP)  ## remove caches and pages; keep downloads, environment and com
 distclean:  ## remove the environment as well
 	rm -rf $(VENV) data/cache
 
-$(STAMP): requirements.lock requirements.nodeps.lock pyproject.toml
+# A Python asked for by name is compared with that of .venv at every call.
+$(STAMP): requirements.lock requirements.nodeps.lock pyproject.toml $(if $(filter-out python3,$(PYTHON)),FORCE)
 	@./environment.sh
+
+FORCE:
 
 $(CHROMIUM): $(STAMP)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \

@@ -98,7 +98,7 @@ def _parse(path: str, _mtime: int) -> dict[str, Dataset]:
     import yaml
 
     try:
-        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        entries = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         return TypeAdapter(dict[str, Dataset]).validate_python(entries)
     except (yaml.YAMLError, ValidationError) as error:
         raise InputError(relative(Path(path)), str(error), "name: {title, use, licence, citation, files}") from error
