@@ -40,6 +40,10 @@ tables: $(STAMP)  ## rebuild the tables only
 reproduce: $(STAMP)  ## what of the committed results was reproduced here, number by number
 	@$(RUN) reproduce --profile $(PROFILE)
 
+# As a new user has it, whatever lies beside the checkout: no data set, no download.
+test: export ANCHORS_DATA_MIRROR =
+test: export ANCHORS_DOWNLOADS = data/cache/no_downloads
+test: export ANCHORS_OFFLINE = 1
 test: $(STAMP) $(CHROMIUM)  ## everything that needs no data set: check, figures, notebooks, browser, kill and resume
 	@$(VENV)/bin/ruff check -q . && $(VENV)/bin/ruff format -q --check .
 	@$(PYTEST) tests -n 2 --dist loadscope -m "not built"

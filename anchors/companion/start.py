@@ -1,5 +1,6 @@
 """The notebook to start with: no figure of a paper, but run, compared and shown like one; and how to open it."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,8 +11,9 @@ PATH = NOTEBOOKS / "00_start_here.ipynb"
 
 def executed() -> Path:
     """Run the notebook in a fresh kernel and return the executed copy in the cache."""
-    from anchors.companion.runner import execute
+    from anchors.companion.runner import KERNEL_ENVIRONMENT, execute
 
+    os.environ.update(KERNEL_ENVIRONMENT)  # one thread, and no bars that would stand among the outputs
     copy = cache_dir() / "executed" / PATH.name
     execute(PATH, copy, {})
     return copy
