@@ -7,6 +7,7 @@ decodes faster, and nothing is ever subtracted again, so that a resumed run has 
 
 import copy
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -183,7 +184,8 @@ def _adapted(network: Any, about: dict[str, Any]) -> Any:
         r=about["rank"], lora_alpha=about["alpha"], target_modules=about["targets"], lora_dropout=0.0, bias="none",
         task_type="CAUSAL_LM",
     )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that is going
         torch.manual_seed(about["seed"])
         return get_peft_model(_sharing(network), config)
 
