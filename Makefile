@@ -7,7 +7,7 @@ TORCH_INDEX  ?=
 VENV         := .venv
 RUN          := $(VENV)/bin/python -m anchors
 PYTEST       := $(VENV)/bin/python -m pytest
-NBVAL        := ANCHORS_FIGURES=data/cache/nbval ANCHORS_HEADLESS=1 HF_HUB_DISABLE_PROGRESS_BARS=1 TQDM_DISABLE=1 $(PYTEST) -n 2 \
+NBVAL        := ANCHORS_FIGURES=data/cache/nbval ANCHORS_HEADLESS=1 HF_HUB_DISABLE_PROGRESS_BARS=1 $(PYTEST) -n 2 \
                 --dist loadscope -p notebooks.compare_numbers -p anchors.companion.kernels --nbval --nbval-current-env
 STAMP        := $(VENV)/.installed
 CHROMIUM     := $(VENV)/.chromium

@@ -20,6 +20,7 @@ LARGEST = 4 * 2**20  # bytes
 CURE = "Build it and run make refresh, which takes the outputs over."
 METADATA = {"anchors", "kernelspec", "language_info"}
 MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:home|root|tmp|Users|private|mnt|opt|var/folders)/[\w.-]+")
+WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg")  # base64: any word can turn up in it
 
 
@@ -39,6 +40,7 @@ def notebook_faults(node: dict[str, Any]) -> list[str]:
         "fewer than four cells with outputs": sum(bool(cell["outputs"]) for cell in code) >= 4,
         "no picture among the outputs": "anchors" not in node["metadata"] or _has_picture(code),
         "an error among the outputs": not any(output["output_type"] == "error" for output in _outputs(code)),
+        "a bar among the outputs": not any(WIDGET in output.get("data", {}) for output in _outputs(code)),
         "what a cell wrote to stderr": not any(output.get("name") == "stderr" for output in _outputs(code)),
     }
     paths = machine_paths(node)

@@ -64,6 +64,9 @@ def compare_results(old: dict[str, Any] | None, new: dict[str, Any] | None) -> d
     """Return state, counts and rows of one figure; ``old`` is committed, ``new`` fresh, either may be missing."""
     if new is None or old is None:
         return {"state": NOT_BUILT if new is None else NEW, "counts": {}, "rows": [], "note": ""}
+    if new["profile"] != old["profile"]:
+        note = f"profile {new['profile']}, where {old['profile']} is committed"
+        return {"state": OTHER, "counts": {OTHER: len(new["rows"])}, "rows": [], "note": note}
     if new.get("reduced") or set(old.get("data", ())) != set(new.get("data", ())):
         return {"state": OTHER, "counts": {OTHER: len(new["rows"])}, "rows": [], "note": _reduced(new)}
     rows = list(_pairs(old["rows"], new["rows"]))

@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -196,9 +196,11 @@ def _smollm2() -> Path:
 def _convert(gguf: Path, folder: Path) -> None:
     """Write a GGUF model as float32 safetensors with its tokenizer; the folder appears whole or not at all."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
     from transformers.utils import logging
 
+    bar = modeling_gguf_pytorch_utils.tqdm  # which would stand among a notebook's outputs
+    modeling_gguf_pytorch_utils.tqdm = partial(bar, disable=True)
     where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     logging.disable_progress_bar()
     network = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)

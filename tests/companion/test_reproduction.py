@@ -78,7 +78,8 @@ def test_what_the_last_digit_is_worth(text, unit):
 
 def result(**changes):
     rows = [{"quantity": "a", **OLD}, {"quantity": "b", **OLD}, {"quantity": "s", **OLD, "clock": True}]
-    return {"rows": rows, "data": {"emoji": "0" * 16}, "verdict": {"kind": "holds"}, "reduced": {}} | changes
+    own = {"rows": rows, "data": {"emoji": "0" * 16}, "verdict": {"kind": "holds"}, "reduced": {}, "profile": "laptop"}
+    return own | changes
 
 
 def test_a_figure_is_as_its_worst_row():
@@ -106,6 +107,8 @@ def test_another_verdict_other_data_and_what_is_missing():
     timed = [{"quantity": "s", **OLD, "clock": True}]
     assert compare_results(result(rows=timed), result(rows=timed, verdict={"kind": "mixed"}))["state"] == "timing"
     assert compare_results(result(), result(data={"umls": "1" * 16}))["state"] == "other data"
+    smoke = compare_results(result(), result(profile="smoke", verdict={"kind": "mixed"}))
+    assert (smoke["state"], smoke["note"]) == ("other data", "profile smoke, where laptop is committed")
     reduced = compare_results(result(), result(reduced={"umls_texts": "names"}))
     assert (reduced["state"], reduced["note"]) == ("other data", "names (umls_texts is not here)")
     assert compare_results(result(), None)["state"] == "not built here"
