@@ -46,9 +46,9 @@ def compute(
     profile: str, seed: int, model: str, reader: str, traces: int, rollouts: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, list]:
     """Return the logs of sentences and of pairs over ``traces`` traces per seed (cached), and the receiver heads."""
-    seeds = range(seed, seed + choose(profile, 2, 5, 10))
-    count = choose(profile, 2, traces, 3 * traces)
-    how = {"rollouts": choose(profile, 20, rollouts, rollouts), "model": model, "reader": reader}
+    seeds = range(seed, seed + choose(profile, 3, 5, 10))
+    count = choose(profile, 3, traces, 3 * traces)
+    how = {"rollouts": choose(profile, 40, rollouts, rollouts), "model": model, "reader": reader}
     jobs = [{"seed": s, "number": k} | how for s in seeds for k in range(count)]
     salt = f"{identity_of(model)} {identity_of(reader)}"
     return specimens.assemble(cached_grid(specimens.specimen, jobs, "calibration", salt=salt))
