@@ -61,9 +61,7 @@ def is_script() -> bool:
 @cache
 def start_server() -> dict[str, str]:
     """Start the process that forks kernels, without waiting for it; return what its libraries were told."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(
-        ["ipykernel.kernelapp", "anchors.companion.preloaded"]
-    )
+    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
     before = dict(os.environ)
     os.environ.update(QUIET)
     try:
