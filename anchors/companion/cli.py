@@ -9,18 +9,9 @@ from anchors.companion import summary
 from anchors.companion.errors import AnchorsError
 from anchors.companion.paths import relative
 
-CACHED = (
-    "results",
-    "locks",
-    "executed",
-    "state",
-    "logs",
-    "views",
-    "nbval",
-    "code",
-    "pages",
-    "reproduction",
-)  # what clean may remove
+CACHED = (  # what clean may remove
+    "results", "locks", "executed", "state", "logs", "views", "nbval", "code", "pages", "reproduction",
+)  # fmt: skip
 
 EVERY = 20.0  # seconds between two writings of the gallery while figures come
 
