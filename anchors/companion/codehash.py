@@ -25,37 +25,74 @@ def digest(*parts: Any) -> str:
 
 
 def source_hash(modules: list[str]) -> str:
-    """Return the hash of the named modules and of every ``anchors`` module they import, directly or not."""
-    return digest({name: read_code(path).tree for name, path in sorted(closure(modules).items())})
+    """Return the hash of the named modules and of every ``anchors`` module they import, directly or not.
+
+    No name of a module or file is in it: code that is moved keeps its hash.
+    """
+    files = closure(modules)
+    roots = [module_hash(files[name]) for name in modules if name in files]
+    return digest(sorted(set(roots)), sorted({module_hash(path) for path in files.values()}))
 
 
 def closure(modules: list[str]) -> dict[str, Path]:
-    """Return ``{module name: file}`` of the named modules and all they import from this package."""
+    """Return ``{module name: file}`` of the named modules, the packages they lie in, and all they import from here."""
     found, waiting = {}, list(modules)
     while waiting:
         name = waiting.pop()
         path = None if name in found else _file(name)
         if path is not None:
             found[name] = path
-            waiting += read_code(path).imports
+            waiting += [*imported(path), *name.rpartition(".")[:1]]
     return found
 
 
 class Code(NamedTuple):
-    """What is known of a source file: the hash of its syntax tree, and the ``anchors`` modules that it imports."""
+    """What is known of a source file.
+
+    ``tree`` is the hash of its syntax tree without the names of the ``anchors`` modules it imports; ``imports`` are
+    these names, relative ones with their dots; ``libraries`` the other packages that it imports, anywhere.
+    """
 
     tree: str
     imports: list[str]
+    libraries: list[str]
 
 
 def read_code(path: Path) -> Code:
     """Return the code of a file: read each time, parsed once per content, here or in an earlier process."""
-    content, memory = path.read_bytes(), _memory()
-    key = hashlib.sha256(content).hexdigest()
+    return parse_code(path.read_bytes())
+
+
+def parse_code(content: bytes) -> Code:
+    """Return what :func:`read_code` does, of the content of a file."""
+    memory, key = _memory(), hashlib.sha256(content).hexdigest()
     if key not in memory:
         text = content.decode("utf-8")
-        memory[key] = [text_hash(text), imports(text)]
+        memory[key] = [text_hash(text), imports(text), libraries(text)]
     return Code(*memory[key])
+
+
+def module_hash(path: Path) -> str:
+    """Return the hash of a file's tree, in which content stands for the names of the modules that it imports."""
+    code = read_code(path)
+    files = [_file(name) for name in _absolute(code.imports, path)]
+    return digest(code.tree, [read_code(file).tree for file in files if file is not None])
+
+
+def imported(path: Path) -> list[str]:
+    """Return the absolute names of what a file imports from this package."""
+    return _absolute(read_code(path).imports, path)
+
+
+def _absolute(names: list[str], path: Path) -> list[str]:
+    """Return names of modules of which relative ones begin with one dot for the folder of ``path``, two for its parent."""
+    folder = path.parent.relative_to(ROOT).parts if path.is_relative_to(ROOT) else ()
+    found = []
+    for name in names:
+        bare = name.lstrip(".")
+        level = len(name) - len(bare)
+        found.append(".".join([*folder[: len(folder) - level + 1], bare]) if level else name)
+    return found
 
 
 @cache
@@ -81,14 +118,36 @@ def remember() -> None:
 
 
 def imports(source: str) -> list[str]:
-    """Return the ``anchors`` modules that ``source`` imports anywhere (``from a.b import c`` gives a.b and a.b.c)."""
+    """Return the ``anchors`` modules that ``source`` imports anywhere (``from a.b import c`` gives a.b and a.b.c).
+
+    Relative names keep their dots: they count from where the source lies.
+    """
+    names = []
+    for node in ast.walk(_parsed(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names if is_own(alias.name)]
+        elif isinstance(node, ast.ImportFrom) and (node.level or is_own(node.module)):
+            base = "." * node.level + (node.module or "")
+            dot = "." if node.module else ""
+            names += [*filter(None, [base.rstrip(".") and base]), *(f"{base}{dot}{alias.name}" for alias in node.names)]
+    return names
+
+
+def libraries(source: str) -> list[str]:
+    """Return the packages beside this one and Python's own that ``source`` imports anywhere."""
     names = []
     for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] == "anchors"]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(node.module)
+    tops = {name.partition(".")[0] for name in names}
+    return sorted(tops - sys.stdlib_module_names - {"anchors"})
+
+
+def is_own(module: str) -> bool:
+    """Return whether a module is one of this package."""
+    return module.partition(".")[0] == "anchors"
 
 
 def _file(module: str) -> Path | None:
@@ -99,9 +158,14 @@ def _file(module: str) -> Path | None:
 
 
 def text_hash(source: str) -> str:
-    """Return the hash of Python source without comments, docstrings and layout."""
+    """Return the hash of Python source without comments, docstrings, layout and names of ``anchors`` modules."""
     tree = _parsed(source)
     for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                alias.name = "anchors" if is_own(alias.name) else alias.name
+        elif isinstance(node, ast.ImportFrom) and (node.level or is_own(node.module)):
+            node.module, node.level = "anchors", 0
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_doc(node):
             node.body = node.body[1:]
     return hashlib.sha256(_dump(tree).encode()).hexdigest()

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from anchors.companion.errors import AnchorsError, InputError, MissingData
 from anchors.companion.files import atomic_write, sha256, unwritable
 from anchors.companion.paths import DATA, cache_dir, downloads_dir, mirror, offline, relative
+from anchors.companion.used import note_dataset
 
 REGISTRY = DATA / "datasets.yml"
 TIMEOUT = 10  # seconds, to connect and between two packets
@@ -123,6 +124,7 @@ def fetch(name: str) -> dict[str, Path]:
     AnchorsError
         The downloads folder cannot be written.
     """
+    note_dataset(name)
     entry = dataset(name)
     places = {file: locate(file) for file in entry.files}
     if not all(places.values()):
@@ -133,6 +135,12 @@ def fetch(name: str) -> dict[str, Path]:
 
 def available(name: str) -> bool:
     """Return whether all files of a data set are here with the right checksum; the network is not asked."""
+    note_dataset(name)
+    return here(name)
+
+
+def here(name: str) -> bool:
+    """Return what :func:`available` does without counting as a use of the data set."""
     try:
         return all(locate(file) for file in dataset(name).files)
     except InputError:
@@ -142,6 +150,12 @@ def available(name: str) -> bool:
 
 def fingerprint(name: str) -> str:
     """Return 64 hex digits that stand for the content of a data set: SHA-256 over its files' SHA-256."""
+    note_dataset(name)
+    return content(name)
+
+
+def content(name: str) -> str:
+    """Return what :func:`fingerprint` does without counting as a use of the data set."""
     return hashlib.sha256("".join(file.sha256 for file in dataset(name).files).encode()).hexdigest()
 
 
