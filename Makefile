@@ -20,7 +20,7 @@ export TOKENIZERS_PARALLELISM ?= false
 export PYTHON TORCH_INDEX ID P FROM OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help figures figure tables reproduce test test-data check lab new explore list doctor runs gallery site refresh picture bench clean distclean FORCE
+.PHONY: help figures figure tables reproduce why test test-data check lab new explore list doctor runs gallery site refresh picture bench clean distclean FORCE
 
 help:  ## show this list
 	@echo "Anchors: a reproducible companion to four papers. Start with: make figures"
@@ -39,6 +39,9 @@ tables: $(STAMP)  ## rebuild the tables only
 
 reproduce: $(STAMP)  ## what of the committed results was reproduced here, number by number
 	@$(RUN) reproduce --profile $(PROFILE)
+
+why: $(STAMP)  ## why a figure would be built again: make why ID=hashing/fig_topn (without ID: all that would)
+	@$(RUN) why --profile $(PROFILE) --id "$$ID"
 
 # As a new user has it, whatever lies beside the checkout: no data set, no download.
 test: export ANCHORS_DATA_MIRROR =

@@ -1,40 +1,33 @@
-"""Results that are computed once: a JSON store keyed on code, parameters and data.
+"""Results that are computed once: a JSON store keyed on everything that can change them.
 
 The key of a result holds the hash of the function's module and of all it imports from this package, the versions of
-the numerical libraries, and every argument. Nothing is pickled. Several processes may share the store, and each
-result is on disk as soon as it is computed, so an interrupted grid continues where it stopped.
+the libraries that these import, every argument, and what the function was seen to read: files of the repository
+(weights, word lists, logs) and data sets, absent ones too. Nothing is pickled. Several processes may share the store,
+and each result is on disk as soon as it is computed, so an interrupted grid continues where it stopped.
 """
 
 import json
 import os
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from anchors.companion.codehash import closure, digest, source_hash
+from anchors.companion.codehash import closure, digest, module_hash, source_hash
 from anchors.companion.errors import AnchorsError
+from anchors.companion.libraries import versions_behind
+from anchors.companion.loaded import LOADED
 from anchors.companion.paths import cache_dir
+from anchors.companion.used import Used, file_hash, hashes, note, recording
 
-STARTED = time.time()  # about when this process imported the package
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "dask", "torch", "transformers")
-
-
-@cache
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries whose results enter the figures."""
-    return {"python": sys.version.split()[0], **{name: version(name) for name in LIBRARIES}}
 
 
 def key_of(function: Callable, arguments: dict[str, Any], salt: str = "") -> str:
-    """Return the cache key of ``function(**arguments)``; ``salt`` carries data hashes."""
-    module = module_of(function)
-    return digest(module, function.__qualname__, _code_of(module), library_versions(), arguments, salt)
+    """Return what is known of ``function(**arguments)`` before it has run; ``salt`` carries data hashes."""
+    return digest(function.__qualname__, *_code_of(module_of(function)), arguments, salt)
 
 
 def module_of(function: Callable) -> str:
@@ -45,23 +38,36 @@ def module_of(function: Callable) -> str:
 
 
 @cache
-def _code_of(module: str) -> str:
-    """Return the module's hash as it was when this process first asked: what is imported does not change after."""
-    return source_hash([module])
+def _code_of(module: str) -> tuple[str, str, dict[str, str]]:
+    """Return the hashes of a module and of all it imports, and the versions of their libraries.
+
+    They are as when this process first asked: what is imported does not change after.
+    """
+    files = closure([module])
+    own = module_hash(files[module]) if module in files else module
+    return (
+        own,
+        source_hash([module]),
+        versions_behind(files.values()),
+    )
+
+
+def _edited(module: str) -> bool:
+    """Return whether code behind ``module`` is another by now than what this process imported, by its content.
+
+    Then what runs is not what is on disk, and its results must not be stored under the hash of the disk.
+    """
+    changed = [name for name, path in _files_of(module) if name in LOADED and file_hash(path) != LOADED[name][1]]
+    if changed:
+        warnings.warn(
+            f"{changed[0]}: code changed since this kernel started; results are not stored. Restart it.", stacklevel=2
+        )
+    return bool(changed)
 
 
 @cache
-def _edited(module: str) -> bool:
-    """Return whether a file behind ``module`` changed since this process started, when it first asks.
-
-    Then what runs may not be what is on disk, and its results must not be stored under the hash of the disk.
-    """
-    newest = max((path.stat().st_mtime for path in closure([module]).values()), default=0)
-    if newest > STARTED:
-        warnings.warn(
-            f"{module}: code changed since this kernel started; results are not stored. Restart it.", stacklevel=2
-        )
-    return newest > STARTED
+def _files_of(module: str) -> list[tuple[str, Path]]:
+    return list(closure([module]).items())
 
 
 @cache
@@ -91,27 +97,41 @@ def _cached(function: Callable[..., Any], arguments: dict, salt: str, wait: bool
 
     if _edited(module_of(function)):
         return True, json.loads(json.dumps(limited(function, arguments)))
-    key, store = key_of(function, arguments, salt), _store()
-    hit = store.get(key)
+    known, store = key_of(function, arguments, salt), _store()
+    hit = _look_up(store, known)
     if hit is None:
         try:
-            with FileLock(_locks() / key[:3], timeout=-1 if wait else 0):
-                hit = store.get(key) or _compute(function, arguments, store, key)
+            with FileLock(_locks() / known[:3], timeout=-1 if wait else 0):
+                hit = _look_up(store, known) or _compute(function, arguments, store, known)
         except Timeout:
             return False, None
+    note(Used.read(hit["used"]))
     return True, hit["value"]
 
 
-def _compute(function: Callable[..., Any], arguments: dict, store: Any, key: str) -> dict:
+def _look_up(store: Any, known: str) -> dict | None:
+    """Return a result whose function, the last time, read what files and data sets hold now."""
+    names = store.get(f"{known} reads")
+    return None if names is None else store.get(_full_key(known, Used.read(names)))
+
+
+def _full_key(known: str, used: Used) -> str:
+    return digest(known, hashes(used))
+
+
+def _compute(function: Callable[..., Any], arguments: dict, store: Any, known: str) -> dict:
     import sqlite3
 
-    hit = {"value": limited(function, arguments)}
+    with recording() as used:
+        value = limited(function, arguments)
+    hit = {"value": json.loads(json.dumps(value)), "used": used.plain()}
     try:
-        store.set(key, hit)
+        store.set(_full_key(known, used), hit)
+        store.set(f"{known} reads", hit["used"])
     except (sqlite3.Error, OSError) as error:
         cure = "free some space or set ANCHORS_CACHE to a writable folder; what is stored already is kept"
         raise AnchorsError(f"{store.directory}: cannot be written ({error}); {cure}") from error
-    return {"value": json.loads(json.dumps(hit["value"]))}
+    return hit
 
 
 def limited(function: Callable[..., Any], arguments: dict) -> Any:

@@ -15,8 +15,7 @@ from anchors.companion.files import atomic_write, sha256
 from anchors.companion.notebooks import Notebook
 from anchors.companion.paths import ROOT, cache_dir
 from anchors.companion.place import Place
-from anchors.companion.runner import Task, read_state
-from anchors.companion.staleness import Staleness
+from anchors.companion.runner import Task, is_current, read_state
 
 THUMB_WIDTH = 680  # pixels
 SHOWN_PUBLISHED = 3  # rows with a value of the paper that a claim shows for one figure
@@ -59,13 +58,12 @@ def was_built(task: Task) -> bool:
     return wrote is not None and task.executed.is_file() and path.is_file() and sha256(path) == wrote
 
 
-def card(notebook: Notebook, place: Place, compared: dict[str, Any], known: Staleness) -> dict[str, Any]:
+def card(notebook: Notebook, place: Place, compared: dict[str, Any]) -> dict[str, Any]:
     """Return what a card shows; links are relative to the folder of the pages.
 
     Parameters
     ----------
     compared : what :func:`anchors.companion.reproduction.read` says of this figure, empty where it says nothing.
-    known : what is known of results that are out of date.
     """
     found = versions(notebook, place.profile)
     base = {
@@ -75,7 +73,7 @@ def card(notebook: Notebook, place: Place, compared: dict[str, Any], known: Stal
         "beside": None, "stale": False,
     }  # fmt: skip
     shown = base | (_measured(found[0], notebook, place) if found else {})
-    shown["stale"] = shown["state"] in (BUILT, REDUCED) and known.stale(Task(notebook, place.profile, {}))
+    shown["stale"] = shown["state"] in (BUILT, REDUCED) and not is_current(Task(notebook, place.profile, {}))
     if len(found) > 1:  # the committed result beside one on less data
         other = base | _measured(found[1], notebook, place) | {"link": f"{notebook.id}.committed.html", "compared": {}}
         shown["beside"] = other | {"mark": _mark(other)}

@@ -45,10 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--jobs", type=int, default=2, help="notebooks at a time (default 2)")
     build.add_argument("--force", action="store_true", help="rebuild what is up to date")
     build.add_argument("-P", dest="overrides", default="", help='parameters: "bits=64 ratio=0.1"')
+    reason = add("why", why, "why a notebook would run now: what changed since it last did")
+    reason.add_argument("--id", default="", help="this notebook (paper/name); without it all that would run")
     listing = add("list", list_notebooks, "every figure: id, claim, cost, status")
     page = add("gallery", gallery, "write the gallery of what is built")
     compared = add("reproduce", reproduce, "what of the committed results was reproduced here, row by row")
-    for command in (build, listing, page, compared):
+    for command in (build, reason, listing, page, compared):
         command.add_argument("--profile", default="laptop", help="smoke | laptop | paper")
     site = add("site", write_site, "write a folder that any static host serves: gallery, pages, docs, sources")
     site.add_argument("--out", default="_site", help="the folder (default _site)")
@@ -93,6 +95,18 @@ def figures(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def why(args: argparse.Namespace) -> int:
+    """Print for each chosen notebook what changed since it last ran here."""
+    from anchors.companion import runner
+
+    ids = [args.id] if args.id else _chosen(argparse.Namespace(id=[], tables=False, paper=None))
+    for task in runner.plan(ids, args.profile, {}):
+        reasons = runner.why(task)
+        if reasons or args.id:
+            say(f"{task.id}: {'; '.join(reasons) or 'as it was: nothing would run'}")
+    return 0
+
+
 def _watcher(profile: str) -> Callable:
     """Return what writes the gallery again after a figure has come, at most every :data:`EVERY` seconds."""
     from anchors.companion import report
@@ -101,7 +115,7 @@ def _watcher(profile: str) -> Callable:
 
     def note(outcome: object) -> None:
         nonlocal last
-        if outcome.what == "ran" and time.perf_counter() - last > EVERY:
+        if outcome.what in ("ran", "renewed") and time.perf_counter() - last > EVERY:
             report.write_gallery(profile)
             last = time.perf_counter()
 

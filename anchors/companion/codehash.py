@@ -39,7 +39,7 @@ def closure(modules: list[str]) -> dict[str, Path]:
     found, waiting = {}, list(modules)
     while waiting:
         name = waiting.pop()
-        path = None if name in found else _file(name)
+        path = None if name in found else locate(name)
         if path is not None:
             found[name] = path
             waiting += [*imported(path), *name.rpartition(".")[:1]]
@@ -74,9 +74,9 @@ def parse_code(content: bytes) -> Code:
 
 def module_hash(path: Path) -> str:
     """Return the hash of a file's tree, in which content stands for the names of the modules that it imports."""
-    code = read_code(path)
-    files = [_file(name) for name in _absolute(code.imports, path)]
-    return digest(code.tree, [read_code(file).tree for file in files if file is not None])
+    named = [(name, file) for name in imported(path) if (file := locate(name)) is not None]
+    inner = {name.rpartition(".")[0] for name, _ in named}  # of a package whose module is imported, the module counts
+    return digest(read_code(path).tree, [read_code(file).tree for name, file in named if name not in inner])
 
 
 def imported(path: Path) -> list[str]:
@@ -85,7 +85,7 @@ def imported(path: Path) -> list[str]:
 
 
 def _absolute(names: list[str], path: Path) -> list[str]:
-    """Return names of modules of which relative ones begin with one dot for the folder of ``path``, two for its parent."""
+    """Return names of modules; relative ones begin with a dot for the folder of ``path``, two for its parent."""
     folder = path.parent.relative_to(ROOT).parts if path.is_relative_to(ROOT) else ()
     found = []
     for name in names:
@@ -150,7 +150,8 @@ def is_own(module: str) -> bool:
     return module.partition(".")[0] == "anchors"
 
 
-def _file(module: str) -> Path | None:
+def locate(module: str) -> Path | None:
+    """Return the file of a module of this package, None where there is none."""
     base = ROOT.joinpath(*module.split("."))
     if base.with_suffix(".py").is_file():
         return base.with_suffix(".py")

@@ -8,20 +8,23 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
-from anchors.companion.codehash import digest
+from anchors.companion.codehash import digest, read_code
 from anchors.companion.files import atomic_write
 from anchors.companion.paths import cache_dir
 
 # What shows, stores, waits or serves, and computes no number; all else that is imported counts.
-SERVANTS = frozenset("""
-    annotated-types anyio anywidget asttokens attrs beautifulsoup4 certifi charset-normalizer click cloudpickle comm
-    decorator diskcache executing filelock fsspec h11 hf-xet httpcore httpx huggingface-hub idna importlib-metadata
-    ipykernel ipython ipywidgets jedi jinja2 jsonschema jupyter-client jupyter-core jupyterlab latex2mathml locket
-    markdown-it-py markupsafe matplotlib-inline nbclient nbconvert nbformat nest-asyncio papermill parso partd
-    pexpect platformdirs prompt-toolkit psutil psygnal ptyprocess pure-eval pydantic pydantic-core pygments pytest
-    pyyaml pyzmq requests rich setuptools shellingham six sniffio soupsieve stack-data tenacity threadpoolctl toolz
-    tornado tqdm traitlets typer typer-slim typing-extensions typing-inspection urllib3 wcwidth widgetsnbextension zipp
-    """.split())
+SERVANTS = frozenset((
+    "annotated-types", "anyio", "anywidget", "asttokens", "attrs", "beautifulsoup4", "certifi", "charset-normalizer",
+    "click", "cloudpickle", "comm", "decorator", "diskcache", "executing", "filelock", "fsspec", "h11", "hf-xet",
+    "httpcore", "httpx", "huggingface-hub", "idna", "importlib-metadata", "ipykernel", "ipython", "ipywidgets",
+    "jedi", "jinja2", "jsonschema", "jupyter-client", "jupyter-core", "jupyterlab", "latex2mathml", "locket",
+    "markdown-it-py", "markupsafe", "matplotlib-inline", "nbclient", "nbconvert", "nbformat", "nest-asyncio",
+    "papermill", "parso", "partd", "pexpect", "platformdirs", "prompt-toolkit", "psutil", "psygnal", "ptyprocess",
+    "pure-eval", "pydantic", "pydantic-core", "pygments", "pytest", "pyyaml", "pyzmq", "requests", "rich",
+    "setuptools", "shellingham", "six", "sniffio", "soupsieve", "stack-data", "tenacity", "threadpoolctl", "toolz",
+    "tornado", "tqdm", "traitlets", "typer", "typer-slim", "typing-extensions", "typing-inspection", "urllib3",
+    "wcwidth", "widgetsnbextension", "zipp",
+))  # fmt: skip
 
 
 @cache
@@ -38,9 +41,9 @@ def versions(tops: frozenset[str]) -> dict[str, str]:
     return {"python": sys.version.split()[0], **dict(sorted(found.items()))}
 
 
-def versions_of(tops: Iterable[str]) -> dict[str, str]:
-    """Return :func:`versions` of any collection."""
-    return versions(frozenset(tops))
+def versions_behind(files: Iterable[Path], more: Iterable[str] = ()) -> dict[str, str]:
+    """Return :func:`versions` of all that source files import, and of ``more`` top-level modules."""
+    return versions(frozenset(more).union(*(read_code(path).libraries for path in files)))
 
 
 @cache
@@ -53,7 +56,8 @@ def _installed(name: str) -> tuple[str, list[str]]:
     except PackageNotFoundError:
         return "", []
     wanted = [Requirement(line) for line in about.requires or []]
-    return about.version, [_plain(one.name) for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+    here = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return about.version, [_plain(one.name) for one in here]
 
 
 @cache

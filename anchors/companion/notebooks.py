@@ -1,21 +1,17 @@
-"""The notebooks as data: id, claim, parameters, needs, and the hash of all that their results depend on."""
+"""The notebooks as data: id, claim, parameters, needs, code."""
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from anchors.companion.codehash import closure, digest, imports, read_code, source_hash, text_hash
-from anchors.companion.datasets import available, dataset, fingerprint
+from anchors.companion.codehash import digest, libraries, text_hash
+from anchors.companion.datasets import dataset, here
 from anchors.companion.errors import InputError
 from anchors.companion.files import sha256
 from anchors.companion.params import Parameter, parse_cell
-from anchors.companion.paths import NOTEBOOKS, PAPERS, PUBLISHED, ROOT, RUNS, relative
-from anchors.companion.style import STYLE
-from anchors.companion.widgets import WEB
+from anchors.companion.paths import NOTEBOOKS, PAPERS, ROOT, relative
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class Notebook:
     @property
     def missing(self) -> list[str]:
         """The needed data sets that are neither in the cache nor in the mirror."""
-        return [name for name in self.needs if not available(name)]
+        return [name for name in self.needs if not here(name)]
 
     @property
     def wants(self) -> list[str]:
@@ -85,7 +81,7 @@ class Notebook:
     @property
     def lacking(self) -> dict[str, str]:
         """The wanted data sets that are not here, and in a few words what stands for each."""
-        return {name: dataset(name).without for name in self.wants if not available(name)}
+        return {name: dataset(name).without for name in self.wants if not here(name)}
 
     def expected(self, profile: str) -> float | None:
         """Seconds that the notebook took on the reference machine, cold; None when unknown."""
@@ -96,11 +92,21 @@ class Notebook:
         """Whether the notebook's main result is a table."""
         return self.path.stem.startswith("tab")
 
+    @property
+    def code_cells(self) -> list[str]:
+        """The sources of the code cells, without lines that only IPython understands."""
+        cells = [cell["source"] for cell in self.cells if cell["cell_type"] == "code"]
+        return ["\n".join(line for line in cell.splitlines() if not line.startswith(("%", "!"))) for cell in cells]
+
     @cached_property
     def code(self) -> str:
-        """The source of all code cells, without lines that only IPython understands."""
-        cells = [cell["source"] for cell in self.cells if cell["cell_type"] == "code"]
-        return "\n".join(line for cell in cells for line in cell.splitlines() if not line.startswith(("%", "!")))
+        """The code of all cells; one with a syntax error is left out, and fails when it runs."""
+        return "\n".join(cell for cell in self.code_cells if parses(cell))
+
+    @property
+    def libraries(self) -> set[str]:
+        """The packages beside this one and Python's own that cells import."""
+        return set(libraries(self.code))
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
@@ -110,38 +116,19 @@ class Notebook:
                 return parse_cell(cell["source"], relative(self.path))
         raise InputError(relative(self.path), "no cell tagged 'parameters'", "one such cell", "Tag it.")
 
-    def input_hash(self, values: dict[str, Any]) -> str:
-        """Return the hash of everything the results depend on: cells, parameters, package code, data, libraries."""
-        data = {name: fingerprint(name) for name in [*self.needs, *self.wants] if available(name)}
-        files = own_files({**{name: p.default for name, p in self.parameters.items()}, **values})
-        code = [text_hash(self.code), source_hash(imports(self.code)), sha256(STYLE), self.scripts()]
-        return digest(code, values, self.logs(), data, files, installed())
 
-    def scripts(self) -> dict[str, str]:
-        """Return the hashes of scripts and style sheets of widgets, where the notebook's code makes one."""
-        modules = closure(imports(self.code))
-        makers = [path for name, path in modules.items() if name.split(".")[1:2] != ["companion"] and _imports(path)]
-        files = {file for path in makers for file in path.parent.rglob("widget.*") if file.suffix in (".js", ".css")}
-        return {relative(file): sha256(file) for file in sorted(files | (set(WEB.glob("*")) if makers else set()))}
-
-    def logs(self) -> dict[str, str]:
-        """Return the hashes of the recorded logs and published values of the notebook's paper."""
-        paper = self.id.split("/")[0]
-        files = [*sorted((RUNS / paper).glob("*")), PUBLISHED / f"{paper}.yml"]
-        return {path.name: _hash_of(path, path.stat()) for path in files if path.is_file()}
+def cell_hash(source: str) -> str:
+    """Return the hash of a cell's code; that of its text, where it is no code."""
+    return text_hash(source) if parses(source) else digest("no code", source)
 
 
-def _hash_of(path: Path, stat: os.stat_result) -> str:
-    return _hash_at(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
-
-
-@cache
-def _hash_at(path: Path, _mtime: int, _size: int, _file: int) -> str:
-    return sha256(path)
-
-
-def _imports(path: Path, module: str = "anchors.companion.widgets") -> bool:
-    return module in read_code(path).imports
+def parses(source: str) -> bool:
+    """Return whether a cell is Python."""
+    try:
+        text_hash(source)
+    except SyntaxError:
+        return False
+    return True
 
 
 def own_files(values: dict[str, Any]) -> dict[str, str]:
@@ -152,12 +139,6 @@ def own_files(values: dict[str, Any]) -> dict[str, str]:
         files = sorted(path.glob("*")) if path.is_dir() else [path]
         found |= {str(file): sha256(file) for file in files if file.is_file()}
     return found
-
-
-@cache
-def installed() -> str:
-    """Return one hash of the names and versions of all installed packages: any upgrade may change a figure."""
-    return digest(sorted((d.name, d.version) for d in distributions()))
 
 
 @cache

@@ -1,5 +1,6 @@
 """Where everything lives, resolved from the repository and never from the working directory."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -26,6 +27,13 @@ def _folder(variable: str, default: Path) -> Path:
 def cache_dir() -> Path:
     """Return the folder for recomputable results (``$ANCHORS_CACHE`` or ``data/cache``)."""
     return _folder("ANCHORS_CACHE", DATA / "cache")
+
+
+def clone_dir(name: str) -> Path:
+    """Return a folder in the cache for what belongs to this clone alone; clones that share a cache have one each."""
+    folder, place = cache_dir(), str(ROOT)
+    own = folder.is_relative_to(ROOT)
+    return folder / name if own else folder / name / hashlib.sha256(place.encode()).hexdigest()[:10]
 
 
 def downloads_dir() -> Path:

@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from anchors.companion.cache import library_versions
-from anchors.companion.codehash import source_hash
+from anchors.companion.codehash import closure, source_hash
+from anchors.companion.libraries import versions_behind
 from anchors.companion.paths import ROOT
+
+TRACKED = ("anchors", "data", "notebooks", "requirements.lock", "requirements.nodeps.lock", "environment.yml")
 
 
 @cache
 def commit() -> str:
-    """Return the short commit, with ``+`` when the package differs from it, or ``none`` outside git."""
+    """Return the short commit, with ``+`` when a tracked input differs from it, or ``none`` outside git."""
 
     def git(*words: str) -> str:
         try:
@@ -26,7 +28,7 @@ def commit() -> str:
         return run.stdout.strip()
 
     head = git("rev-parse", "--short=10", "HEAD")
-    return (head + ("+" if git("status", "--porcelain", "anchors") else "")) if head else "none"
+    return (head + ("+" if git("status", "--porcelain", "--", *TRACKED) else "")) if head else "none"
 
 
 def device() -> str:
@@ -44,7 +46,7 @@ def record(modules: list[str], data: dict[str, str], seconds: float | None = Non
         "commit": commit(),
         "code": source_hash(modules)[:16],
         "data": {name: value[:16] for name, value in data.items()},
-        "versions": library_versions(),
+        "versions": versions_behind(closure(modules).values()),
         "device": device(),
         "seconds": None if seconds is None else round(seconds, 2),
         "created": datetime.now(UTC).strftime("%Y-%m-%d"),

@@ -1,12 +1,12 @@
 """What the papers say: ``data/published/<paper>.yml``, each value with its source and its confidence."""
 
-from functools import cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from anchors.companion.errors import InputError
 from anchors.companion.paths import PUBLISHED, relative
+from anchors.companion.used import remembered
 
 Confidence = Literal["published", "secondary", "recalled", "digitised"]
 
@@ -64,7 +64,7 @@ class Paper(_Strict):
         return next((v for v in entry.values if v.quantity == quantity), None)
 
 
-@cache
+@remembered()
 def paper(key: str) -> Paper:
     """Return the published record of one paper; InputError when its file is missing or ill-formed."""
     import yaml

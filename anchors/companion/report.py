@@ -19,7 +19,6 @@ from anchors.companion.pages import body
 from anchors.companion.paths import PAPERS, ROOT
 from anchors.companion.place import Place
 from anchors.companion.press import Press
-from anchors.companion.staleness import Staleness
 
 SAME = (reproduction.IDENTICAL, reproduction.TIMING)  # rows that the page on reproduction does not list
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six")
@@ -39,9 +38,8 @@ def write_pages(press: Press, place: Place) -> dict[str, dict[str, Any]]:
     """Write all pages of a place; return the sources behind each notebook, by its id."""
     behind, compared = sources.behind(notebooks()), reproduction.read(place.profile)
     figures = {one["id"]: one for one in compared.get("figures", [])}
-    records, known = sorted(published.papers(), key=lambda paper: PAPERS.index(paper.key)), Staleness()
-    sections = [_section(paper, place, figures, known) for paper in records]
-    known.close()
+    records = sorted(published.papers(), key=lambda paper: PAPERS.index(paper.key))
+    sections = [_section(paper, place, figures) for paper in records]
     _write_index(press, place, sections, compared)
     for section in sections:
         _write_paper_page(press, place, section)
@@ -53,10 +51,10 @@ def write_pages(press: Press, place: Place) -> dict[str, dict[str, Any]]:
     return behind
 
 
-def _section(paper: published.Paper, place: Place, figures: dict[str, Any], known: Staleness) -> dict[str, Any]:
+def _section(paper: published.Paper, place: Place, figures: dict[str, Any]) -> dict[str, Any]:
     own = [notebook for notebook in notebooks() if notebook.id.startswith(f"{paper.key}/")]
     own.sort(key=lambda notebook: notebook.meta.get("order", len(own)))
-    cards = [card(one, place, figures.get(one.id, {}), known) for one in own]
+    cards = [card(one, place, figures.get(one.id, {})) for one in own]
     return {"key": paper.key, "paper": paper, "docs": place.link(ROOT / "docs" / f"{paper.key}.md"), "cards": cards}
 
 

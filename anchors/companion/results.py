@@ -8,13 +8,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from anchors.companion import committed, provenance
+from anchors.companion import committed, inputs, provenance
 from anchors.companion.codehash import digest, imports
 from anchors.companion.errors import InputError
 from anchors.companion.files import atomic_write
 from anchors.companion.notebooks import Notebook
 from anchors.companion.params import check_profile
-from anchors.companion.paths import ROOT, cache_dir, figures_dir, relative
+from anchors.companion.paths import ROOT, clone_dir, figures_dir, relative
 from anchors.companion.published import paper
 from anchors.companion.stats import Interval
 from anchors.companion.widgets import Widget
@@ -185,6 +185,7 @@ class Run:
         if kept is not None:  # nothing but facts of the machine has changed: the fresh ones go beside
             self._write(about_path(self.id, self.profile, self.overrides, ".clock"), parts)
         self._write(stem, parts | (kept or {}))
+        inputs.save(self.notebook, about_path(self.id, self.profile, self.overrides, ".used.json"))
         record = self.provenance(time.perf_counter() - self.started)
         _write(about_path(self.id, self.profile, self.overrides, ".about.json"), json.dumps(record, indent=1) + "\n")
         return f"{verdict.kind}: {verdict.text}" + _below(self.less)
@@ -251,7 +252,7 @@ def variant(profile: str, overrides: dict[str, Any]) -> str:
 
 def about_path(id: str, profile: str, overrides: dict[str, Any] | None = None, ending: str = ".about.json") -> Path:
     """Return the path of what is noted of a run beside its executed copy, in the cache."""
-    return cache_dir() / "executed" / variant(profile, overrides or {}) / f"{id}{ending}"
+    return clone_dir("executed") / variant(profile, overrides or {}) / f"{id}{ending}"
 
 
 def about(id: str, profile: str, overrides: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -18,15 +18,16 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread, current_thread, main_thread
 from typing import Any
 
-from anchors.companion import committed
+from anchors.companion import committed, inputs
 from anchors.companion.codehash import remember
 from anchors.companion.datasets import fetch
 from anchors.companion.errors import AnchorsError
-from anchors.companion.files import atomic_write, sha256
+from anchors.companion.files import atomic_write
 from anchors.companion.notebooks import Notebook
 from anchors.companion.params import check_profile, resolve
-from anchors.companion.paths import ROOT, cache_dir, relative
+from anchors.companion.paths import ROOT, cache_dir, clone_dir, relative
 from anchors.companion.results import about_path, output_stem, variant
+from anchors.companion.used import file_hash
 
 ENDINGS = ("png", "pdf", "csv", "play.html", "json")
 HEARTBEAT = 30.0  # seconds: a build is never silent for longer
@@ -76,14 +77,19 @@ class Task:
         return about_path(self.id, self.profile, self.changes, ".ipynb")
 
     @property
+    def used(self) -> Path:
+        """What its kernel noted of what it used."""
+        return about_path(self.id, self.profile, self.changes, ".used.json")
+
+    @property
     def state(self) -> Path:
         """The file that says that this task is done, with which inputs."""
-        return cache_dir() / "state" / variant(self.profile, self.changes) / f"{self.id}.json"
+        return clone_dir("state") / variant(self.profile, self.changes) / f"{self.id}.json"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened to one task: ``ran``, ``cached``, ``failed`` or ``not built``."""
+    """What happened to one task: ``ran``, ``cached``, ``renewed`` (its words alone), ``failed`` or ``not built``."""
 
     id: str
     what: str
@@ -94,8 +100,8 @@ class Outcome:
 
     def line(self, number: int, total: int) -> str:
         """Return ``3/12 hashing/fig_topn 14.2 s (expected 15 s) ran``."""
-        expected = "" if self.expected is None or self.what == "cached" else f" (expected {self.expected:.0f} s)"
-        seconds = "" if self.what == "cached" else f" {self.seconds:.1f} s"
+        seconds = "" if self.what in ("cached", "renewed") else f" {self.seconds:.1f} s"
+        expected = "" if self.expected is None or not seconds else f" (expected {self.expected:.0f} s)"
         note = f": {self.note}" if self.note else ""
         return f"{number}/{total} {self.id}{seconds}{expected} {self.what}{note}"
 
@@ -250,28 +256,59 @@ def only_one_build(say: Callable[[str], None]):
 
 
 def _settled(task: Task, force: bool, report: Callable[[Outcome], None]) -> bool:
-    """Report and return True when there is nothing to run: the results are up to date."""
-    if not force and is_current(task):
-        report(Outcome(task.id, "cached", expected=expected_seconds(task)))
-        return True
-    return False
+    """Report and return True when there is nothing to run; words that have changed are renewed."""
+    if force or not is_current(task):
+        return False
+    renewed = renew(task)
+    report(Outcome(task.id, "renewed" if renewed else "cached", expected=expected_seconds(task)))
+    return True
 
 
 def is_current(task: Task) -> bool:
-    """Return whether the task's state matches its inputs and its files are those that it wrote."""
+    """Return whether nothing has changed that the task's results depend on, and its files are those that it wrote."""
+    return not why(task)
+
+
+def why(task: Task) -> list[str]:
+    """Return in words why a task would run now: what has changed since it last did; nothing where it is current."""
     state = read_state(task)
-    if state.get("inputs") != task.notebook.input_hash(task.values) or not task.executed.is_file():
+    try:
+        return inputs.changes(state.get("inputs", {}), task.notebook, task.values) + _other_files(task, state)
+    except (KeyError, TypeError, AttributeError):  # written by another version, or by another hand
+        return ["its state cannot be read"]
+
+
+def _other_files(task: Task, state: dict[str, Any]) -> list[str]:
+    """Return which files of a finished task are not as it wrote them."""
+    known = {Path(f"{task.stem}.{ending}"): value for ending, value in state.get("files", {}).items()}
+    if state:
+        known[task.executed] = state["executed"]
+    return [f"{relative(path)} is not as written" for path, value in known.items() if file_hash(path) != value]
+
+
+def renew(task: Task) -> bool:
+    """Bring changed words of a notebook, and its claim, to its results without running it; return whether any had."""
+    state, words = read_state(task), inputs.prose(task.notebook)
+    if state["prose"] == words:
         return False
-    files = {Path(f"{task.stem}.{ending}"): value for ending, value in state["files"].items()}
-    return all(path.is_file() and sha256(path) == value for path, value in files.items())
+    inputs.renew(task.notebook, task.executed)
+    path = Path(f"{task.stem}.json")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if result["claim"] != task.notebook.claim:
+        result["claim"] = task.notebook.claim
+        atomic_write(path, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
+        state["files"]["json"] = file_hash(path)
+    _write_json(task.state, state | {"prose": words, "executed": file_hash(task.executed)})
+    return True
 
 
 def read_state(task: Task) -> dict[str, Any]:
     """Return the recorded state of a task, empty when it never finished."""
     try:
-        return json.loads(task.state.read_text(encoding="utf-8"))
+        state = json.loads(task.state.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return state if isinstance(state, dict) else {}
 
 
 def expected_seconds(task: Task) -> float | None:
@@ -287,22 +324,33 @@ def _run(task: Task, started: dict[str, float]) -> Outcome:
     start, expected = time.perf_counter(), expected_seconds(task)
     started[task.id] = start
     try:
-        inputs = task.notebook.input_hash(task.values)
+        reasons, asked = why(task), inputs.asked(task.notebook, task.values)
+        words = inputs.prose(task.notebook)
         _forget(task)
         execute(task.notebook.path, task.executed, task.values)
         seconds = time.perf_counter() - start
-        files = {ending: sha256(path) for ending, path in _results(task).items()}
-        _write_json(task.state, {"inputs": inputs, "seconds": round(seconds, 2), "files": files})
-        return Outcome(task.id, "ran", seconds, expected)
+        files = {ending: file_hash(path) for ending, path in _results(task).items()}
+        used = json.loads(task.used.read_text(encoding="utf-8"))
+        made = {"executed": file_hash(task.executed), "prose": words, "seconds": round(seconds, 2), "files": files}
+        _write_json(task.state, {"inputs": asked | used, **made})
+        return Outcome(task.id, "ran", seconds, expected, _because(reasons))
     except Exception as error:  # the build goes on with the others
         return Outcome(task.id, "failed", time.perf_counter() - start, expected, _explain(task, error))
     finally:
         del started[task.id]
 
 
+def _because(reasons: list[str]) -> str:
+    """Return the first reason and how many more there are; nothing for a first run."""
+    if not reasons or reasons == ["not built here yet"]:
+        return ""
+    return reasons[0] + (f" and {len(reasons) - 1} more" if reasons[1:] else "")
+
+
 def _forget(task: Task) -> None:
     """Remove the state, and what a notebook may no longer write: the page to play with, measured times beside."""
     task.state.unlink(missing_ok=True)
+    task.used.unlink(missing_ok=True)
     Path(f"{task.stem}.play.html").unlink(missing_ok=True)
     for ending in ENDINGS:
         about_path(task.id, task.profile, task.changes, f".clock.{ending}").unlink(missing_ok=True)

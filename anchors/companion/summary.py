@@ -27,7 +27,10 @@ def lines(outcomes: list, found: dict[str, Any], seconds: float) -> Iterator[str
     yield from _notes(outcomes)
     yield from _absent(outcomes)
     yield ""
-    kinds = [(what, sum(one.what == what for one in outcomes)) for what in ("ran", "cached", "failed", "not built")]
+    kinds = [
+        (what, sum(one.what == what for one in outcomes))
+        for what in ("ran", "renewed", "cached", "failed", "not built")
+    ]
     yield f"{', '.join(f'{n} {what}' for what, n in kinds if n)} in {seconds:.1f} s"
     yield from wrap(found["line"], WIDTH)
 

@@ -17,7 +17,6 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from anchors.companion.codehash import digest
 from anchors.companion.errors import InputError
 from anchors.companion.files import sha256
 from anchors.companion.paths import relative
+from anchors.companion.used import remembered
 from anchors.entity.graph import SPLITS, Graph
 
 PACKAGED = ("umls", "nations", "kinships")  # inside the installed pykeen
@@ -57,7 +57,7 @@ def load(name: str) -> Graph:
     return _load(str(name))
 
 
-@cache
+@remembered()
 def _load(name: str) -> Graph:
     if name in PACKAGED:
         return _packaged(name)

@@ -2,12 +2,12 @@
 
 from collections import OrderedDict
 from dataclasses import replace
-from functools import cache
 
 from anchors.companion.codehash import digest
 from anchors.companion.files import atomic_write
 from anchors.companion.paths import cache_dir
 from anchors.companion.progress import track
+from anchors.companion.used import remembered
 from anchors.entity import loaders
 from anchors.entity.encoder import Texts, freeze, plm, tokenise
 from anchors.entity.graph import Graph
@@ -39,7 +39,7 @@ def read(graph: Graph | str, settings: Settings) -> Inputs:
     return replace(found, graph=graph)
 
 
-@cache
+@remembered()
 def _identity(name: str) -> str:
     """Return what stands for a language model's weights and vocabulary."""
     return digest(embed.identity(name), embed.load(name)[0].get_vocab())

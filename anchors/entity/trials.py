@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from anchors.companion.cache import cached_grid
 from anchors.companion.params import choose
+from anchors.companion.used import remembered
 from anchors.entity import loaders, rank, settings, store
 from anchors.entity.encoder import freeze, plm, tokenise
 from anchors.entity.graph import Graph
@@ -97,7 +97,7 @@ def _boost(graph: str, heads: np.ndarray) -> Any:
     return lambda rows: np.float32(rank.AMOUNT) * found[place[rows]]
 
 
-@cache
+@remembered()
 def _near(graph: str, hops: int) -> np.ndarray:
     """Return (heads, N) booleans: what lies near each distinct head of the directed test queries."""
     found = loaders.load(graph)

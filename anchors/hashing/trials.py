@@ -5,7 +5,6 @@ one), the anchors, the landmarks and the rotation. Methods with the same seed th
 """
 
 import time
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ import numpy as np
 from anchors.companion.codehash import digest
 from anchors.companion.errors import InputError
 from anchors.companion.paths import ROOT, cache_dir
+from anchors.companion.used import remembered
 from anchors.hashing import views as views_module
 from anchors.hashing.settings import tuned
 from anchors.hashing.views import Views
@@ -48,7 +48,7 @@ class Task(NamedTuple):
         return np.concatenate([self.pairs, self.images if modality == "image" else self.texts])
 
 
-@lru_cache(maxsize=6)
+@remembered(6)
 def dataset(name: str, split: str = "test") -> Views:
     """Return a data set by name (``emoji-minilm`` is emoji with sentence embeddings) or path.
 

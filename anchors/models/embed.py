@@ -4,13 +4,13 @@ Reimers and Gurevych, Sentence-BERT, EMNLP 2019: mean of the last layer over the
 """
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from anchors.companion.errors import InputError, MissingData
 from anchors.companion.paths import offline
+from anchors.companion.used import remembered
 
 MAX_TOKENS = 256  # the length all-MiniLM-L6-v2 was trained with; longer texts are cut
 
@@ -55,7 +55,7 @@ def _pooled(tokenizer, network, texts: list[str]) -> np.ndarray:
     return torch.nn.functional.normalize(mean, dim=1).float().cpu().numpy()
 
 
-@cache
+@remembered()
 def load(model: str = "minilm", device: str = "cpu"):
     """Return tokenizer and network (in evaluation mode), loaded once per process; errors as :func:`embed`."""
     import torch

@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ from typing import Any
 from anchors.companion.errors import InputError, MissingData
 from anchors.companion.files import sha256
 from anchors.companion.paths import DATA, ROOT, cache_dir, offline, relative
+from anchors.companion.used import remembered
 
 SHIPPED = DATA / "models"  # one folder per model that comes with the repository
 DTYPES = ("float32", "bfloat16", "float16")
@@ -68,7 +69,7 @@ def load(model: str = "smollm2", device: str = "cpu", dtype: str = "float32", at
     return _load(str(model), device, dtype, attention)
 
 
-@cache
+@remembered()
 def _load(model: str, device: str, dtype: str, attention: str) -> LanguageModel:
     source = _source(model)
     local = Path(source).is_dir()

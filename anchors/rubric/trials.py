@@ -7,7 +7,6 @@ settings; only the recipe differs. What is reported is measured on prompts that 
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from anchors.companion.cache import cached_grid
 from anchors.companion.errors import InputError
 from anchors.companion.params import choose
+from anchors.companion.used import remembered
 from anchors.rubric import defence as mined
 from anchors.rubric.aggregate import Aggregator, Interaction, Saturation, Shaping, Veto
 from anchors.rubric.criteria import score
@@ -219,13 +219,13 @@ def _is_hack(criterion: Any, asked: Sequence[str], texts: Sequence[str]) -> bool
     return bool(hit.any()) and hacks(asked, texts)[hit].mean() > 0.5
 
 
-@cache
+@remembered()
 def _base_texts(model: str) -> tuple[list[str], list[str]]:
     """Return prompts and responses of the untrained writer to the training prompts without constraints."""
     return answers(untrained(model), pool("creative"), GROUP, 7)
 
 
-@cache
+@remembered()
 def _pool(family: str, band: str, seed: int, model: str) -> tuple[str, ...]:
     """Return the prompts that an arm trains on: those of its band, for the instruction family."""
     asked = pool(family)
@@ -235,7 +235,7 @@ def _pool(family: str, band: str, seed: int, model: str) -> tuple[str, ...]:
     return tuple(prompt for prompt, kept in zip(asked, mask, strict=True) if kept)
 
 
-@cache
+@remembered()
 def base_scores(model: str) -> np.ndarray:
     """Return the instruction scores (prompts, 8) of the untrained writer on the prompts to train on."""
     asked, written = answers(untrained(model), pool("instruction"), GROUP, 8)

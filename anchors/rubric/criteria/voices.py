@@ -8,9 +8,9 @@ What others say, in double quotation marks or on lines begun by ``>``, does not 
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from typing import Literal
 
+from anchors.companion.used import remembered
 from anchors.rubric.criteria import lexicons, word_lists
 from anchors.rubric.criteria.registry import Checked, Real, Words, add, check, gathered
 from anchors.rubric.criteria.spans import LIMIT, WORD, Span, sentences
@@ -194,7 +194,7 @@ for _name, (_words, _high, _doc) in _LISTS.items():
     voice(_name, listed(word_lists.word_set(_words), _name.replace("_", " ")), _doc, "100 words", _high)
 
 
-@cache
+@remembered()
 def _slop(lists: str) -> Finder:
     if lists == "own":
         return listed(word_lists.SLOP.split(";"), "slop")

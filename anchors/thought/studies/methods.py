@@ -6,7 +6,7 @@ Rollouts of SmolLM2 are a recorded run; all else is computed when it is asked fo
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 from anchors.companion import recorded
 from anchors.companion.cache import cached, cached_grid
 from anchors.companion.results import Row
+from anchors.companion.used import remembered
 from anchors.models.language import load
 from anchors.thought import attention, deletion, experiments, receivers, suppression
 from anchors.thought.importance import mark_different, trace_importances
@@ -205,7 +206,7 @@ def _counts(table: pd.DataFrame) -> list[dict]:
     return rows.groupby(by).size().reset_index(name="count").to_dict("records")
 
 
-@cache
+@remembered()
 def _logs() -> tuple[pd.DataFrame, pd.DataFrame]:
     counts = recorded.load(RUN)[0]
     return counts.assign(answer=[as_text(answer) for answer in counts.answer]), recorded.load(STEPS)[0]

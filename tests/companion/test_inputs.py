@@ -1,0 +1,310 @@
+"""What results depend on: each entry of a manifest, changed in turn, makes exactly its notebooks run again."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from anchors.companion import inputs, runner, used
+from anchors.companion.notebooks import Notebook
+from anchors.companion.paths import ROOT
+
+
+class Clone:
+    """A copy of the package with two notebooks' worth of studies of its own, run in processes of their own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder / "clone"
+        shutil.copytree(ROOT / "anchors", self.folder / "anchors", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("published", "datasets.yml"):
+            (shutil.copytree if (ROOT / "data" / name).is_dir() else shutil.copy)(
+                ROOT / "data" / name, self._made(self.folder / "data" / name)
+            )
+        self.cache = folder / "cache"
+
+    @staticmethod
+    def _made(path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write(self, name: str, text: str) -> Path:
+        path = self._made(self.folder / name)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return path
+
+    def run(self, code: str) -> str:
+        """Run code with this copy of the package and return what it prints."""
+        environment = os.environ | {"ANCHORS_CACHE": str(self.cache), "PYTHONPATH": "", "ANCHORS_OFFLINE": "1"}
+        environment |= {"ANCHORS_FIGURES": "figures", "ANCHORS_DOWNLOADS": "data/downloads", "ANCHORS_DATA_MIRROR": ""}
+        command = [sys.executable, "-c", textwrap.dedent(code)]
+        run = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        return run.stdout.strip()
+
+
+COMPUTE = """
+    from anchors.companion.cache import cached
+    from anchors.models.study import scored
+    print(cached(scored, x=1))
+"""
+WORDS = "a b c\n"  # a registered data set of one file
+ENTRY = f"""
+own_words:
+  {{title: t, use: u, licence: l, citation: c, files: [{{path: own/words.txt, bytes: {len(WORDS)},
+   sha256: {hashlib.sha256(WORDS.encode()).hexdigest()}}}]}}
+"""
+
+
+@pytest.fixture
+def clone(tmp_path):
+    clone = Clone(tmp_path)
+    clone.write("anchors/models/helper.py", "def add(x):\n    return x + 1\n")
+    clone.write("data/words/list.txt", "one two")
+    with (clone.folder / "data" / "datasets.yml").open("a") as registry:
+        registry.write(ENTRY)
+    clone.write(
+        "anchors/models/study.py",
+        """
+        from anchors.companion.paths import DATA
+        from anchors.models import helper
+
+        def scored(x):
+            print("computed")
+            from anchors.companion import datasets
+            words = (DATA / "words" / "list.txt").read_text().split()
+            return [helper.add(x), len(words), datasets.available("own_words")]
+        """,
+    )
+    return clone
+
+
+COMPUTE = (
+    "from anchors.companion.cache import cached; from anchors.models.study import scored; print(cached(scored, x=1))"
+)
+
+
+def test_a_stored_result_is_the_answer_until_an_input_of_any_kind_changes(clone):
+    assert clone.run(COMPUTE) == "computed\n[2, 2, False]"
+    assert clone.run(COMPUTE) == "[2, 2, False]"
+
+    clone.write("anchors/models/helper.py", "def add(x):\n    return x + 2\n")
+    assert clone.run(COMPUTE) == "computed\n[3, 2, False]"
+    clone.write("anchors/models/helper.py", "def add(x):\n    # a comment\n    return x + 1\n")
+    assert clone.run(COMPUTE) == "[2, 2, False]"  # as it was
+
+    clone.write("data/words/list.txt", "one two three")
+    assert clone.run(COMPUTE) == "computed\n[2, 3, False]"
+    clone.write("data/words/list.txt", "one two")
+    assert clone.run(COMPUTE) == "[2, 2, False]"
+
+
+def test_a_data_set_that_appears_is_a_change(clone):
+    assert clone.run(COMPUTE) == "computed\n[2, 2, False]"
+    clone.write("data/downloads/own/words.txt", WORDS)
+    assert clone.run(COMPUTE) == "computed\n[2, 2, True]"
+    (clone.folder / "data/downloads/own/words.txt").unlink()
+    assert clone.run(COMPUTE) == "[2, 2, False]"
+
+
+def test_what_reads_once_and_remembers_counts_in_every_result_that_asks_it(clone):
+    clone.write(
+        "anchors/models/lists.py",
+        """
+        from anchors.companion.paths import DATA
+        from anchors.companion.used import remembered
+
+        @remembered()
+        def words():
+            return (DATA / "words" / "list.txt").read_text().split()
+        """,
+    )
+    clone.write(
+        "anchors/models/study.py",
+        """
+        from anchors.models.lists import words
+
+        def first():
+            return len(words())
+
+        def second():
+            return 10 * len(words())
+        """,
+    )
+    code = """
+        from anchors.companion.cache import cached
+        from anchors.models import study
+        print(cached(study.first), cached(study.second))
+    """
+    assert clone.run(code) == "2 20"
+    clone.write("data/words/list.txt", "one")
+    assert clone.run(code) == "1 10"
+
+
+def test_relative_imports_count(clone):
+    clone.write("anchors/models/study.py", "from . import helper\n\ndef scored(x):\n    return helper.add(x)\n")
+    assert clone.run(COMPUTE) == "2"
+    clone.write("anchors/models/helper.py", "def add(x):\n    return x + 5\n")
+    assert clone.run(COMPUTE) == "6"
+    clone.write("anchors/models/study.py", "from .helper import add\n\ndef scored(x):\n    return add(x)\n")
+    clone.write("anchors/models/helper.py", "def add(x):\n    return x + 7\n")
+    assert clone.run(COMPUTE) == "8"
+    clone.write(
+        "anchors/models/helper.py", "from ..companion.stats import EXTRA\n\ndef add(x):\n    return x + EXTRA\n"
+    )
+    with (clone.folder / "anchors/companion/stats.py").open("a") as stats:
+        stats.write("\nEXTRA = 100\n")
+    assert clone.run(COMPUTE) == "101"
+    stats = clone.folder / "anchors/companion/stats.py"
+    stats.write_text(stats.read_text().replace("EXTRA = 100", "EXTRA = 200"))
+    assert clone.run(COMPUTE) == "201"
+
+
+def test_code_that_is_moved_keeps_its_results_and_code_of_the_same_name_elsewhere_does_not(clone):
+    assert clone.run(COMPUTE) == "computed\n[2, 2, False]"
+    study = clone.folder / "anchors/models/study.py"
+    clone.write("anchors/rubric/assistant.py", (clone.folder / "anchors/models/helper.py").read_text())
+    (clone.folder / "anchors/models/helper.py").unlink()
+    moved = study.read_text().replace(
+        "from anchors.models import helper", "from anchors.rubric import assistant as helper"
+    )
+    study.write_text(moved)
+    # "as helper" is other code than "helper", so this computes; the move itself does not
+    assert clone.run(COMPUTE).startswith("computed")
+    (clone.folder / "anchors/models/assistant.py").write_text(
+        (clone.folder / "anchors/rubric/assistant.py").read_text()
+    )
+    study.write_text(moved.replace("anchors.rubric", "anchors.thought"))
+    assert clone.run(COMPUTE) == "[2, 2, False]"
+    (clone.folder / "anchors/entity/assistant.py").write_text("def add(x):\n    return x - 1\n")
+    study.write_text(moved.replace("anchors.rubric", "anchors.entity"))
+    assert clone.run(COMPUTE) == "computed\n[0, 2, False]"
+
+
+def test_a_module_replaced_by_an_older_file_does_not_store_under_its_hash(clone):
+    code = """
+        import os, warnings
+        warnings.simplefilter("ignore")
+        from pathlib import Path
+        from anchors.companion.cache import cached
+        from anchors.models.study import scored
+        path = Path("anchors/models/helper.py")
+        path.write_text("def add(x):\\n    return x + 9\\n")
+        os.utime(path, (1, 1))
+        print(cached(scored, x=1))
+    """
+    assert clone.run(code) == "computed\n[2, 2, False]"
+    assert clone.run(COMPUTE) == "computed\n[10, 2, False]"
+
+
+def test_a_module_of_the_same_size_and_time_is_another_module(clone):
+    path = clone.folder / "anchors/models/helper.py"
+    os.utime(path, (1, 1))
+    assert clone.run(COMPUTE) == "computed\n[2, 2, False]"
+    path.write_text("def add(x):\n    return x + 3\n")
+    os.utime(path, (1, 1))
+    assert clone.run(COMPUTE) == "computed\n[4, 2, False]"
+
+
+# ---- the manifest of a notebook -------------------------------------------------------------------------------------
+
+ID = "rubric/tab1_open_ended"
+
+
+@pytest.fixture
+def known():
+    """What a kernel notes of a real notebook, here without running it, and what is asked of it."""
+    notebook = Notebook.find(ID)
+    found = inputs.asked(notebook, {}) | inputs.kernel(notebook)
+    found["files"]["data/published/rubric.yml"] = used.file_hash(ROOT / "data/published/rubric.yml")
+    found["datasets"]["wiki"] = used.dataset_hash("wiki")
+    return json.loads(json.dumps(found))
+
+
+def test_nothing_changed_is_nothing_to_do(known):
+    assert inputs.changes(known, Notebook.find(ID), {}) == []
+    assert inputs.changes({}, Notebook.find(ID), {}) == ["not built here yet"]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "says"),
+    [
+        ("modules", "anchors/companion/stats.py", "anchors/companion/stats.py"),
+        ("files", "data/published/rubric.yml", "data/published/rubric.yml"),
+        ("libraries", "numpy", "numpy 1.0 → "),
+        ("libraries", "python", "python 1.0 → "),
+        ("datasets", "wiki", "data set wiki ("),
+        ("parameters", "bits", "parameter bits"),
+        ("own", "/own.csv", "own file /own.csv"),
+        ("cells", 3, "code cell 4"),
+        ("title", None, "title"),
+        ("imports", 0, "what cells import"),
+    ],
+)
+def test_each_entry_of_a_manifest_counts_and_is_named(known, part, name, says):
+    other = {"modules": ["other", "other"], "libraries": "1.0"}.get(part, "other")
+    if name is None:
+        known[part] = other
+    else:
+        known[part][name] = other
+    found = inputs.changes(known, Notebook.find(ID), {})
+    assert len(found) == 1
+    assert found[0].startswith(says)
+
+
+def test_each_module_file_and_library_counts(known):
+    for part, other in (("modules", ["other", "other"]), ("files", "other"), ("libraries", "0")):
+        assert known[part]
+        for name in known[part]:
+            changed = known | {part: known[part] | {name: other}}
+            assert [line.split(" ")[0] for line in inputs.changes(changed, Notebook.find(ID), {})] == [name]
+
+
+def test_a_module_that_is_gone_counts_unless_its_code_is_elsewhere(known):
+    code = known["modules"].pop("anchors/companion/stats.py")
+    assert inputs.changes(known | {"modules": {"anchors/old/stats.py": code}}, Notebook.find(ID), {}) == []
+    gone = {"anchors/old/stats.py": ["other", "other"]}
+    assert inputs.changes(known | {"modules": gone}, Notebook.find(ID), {}) == ["anchors/old/stats.py"]
+
+
+def test_what_is_imported_in_this_process_is_in_the_closure_of_imports():
+    """Static reading of imports sees all that a study really imports: nothing is imported by a computed name."""
+    code = """
+        import sys, json
+        from anchors.companion.codehash import closure
+        from anchors.rubric.studies import judge_audit
+        from anchors.rubric.criteria import registry
+        registry.checks()
+        closed = set(closure(["anchors.rubric.studies.judge_audit", "anchors.companion.codehash"]))
+        print(sorted(name for name in sys.modules if name.split(".")[0] == "anchors" and name not in closed))
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"
+
+
+def test_a_state_by_another_hand_is_a_reason_and_no_traceback(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANCHORS_CACHE", str(tmp_path))
+    task = runner.Task(Notebook.find(ID), "laptop", {})
+    task.state.parent.mkdir(parents=True)
+    for text in ("[]", "7", "{", '{"inputs": 3}', '{"inputs": {"title": "x"}}', '{"inputs": {}, "files": []}'):
+        task.state.write_text(text)
+        assert runner.why(task)
+        assert not runner.is_current(task)
+
+
+def test_clones_that_share_a_cache_have_states_of_their_own(clone, tmp_path):
+    code = "from anchors.companion.paths import clone_dir; print(clone_dir('state'))"
+    mine = clone.run(code)
+    assert Path(mine).parent == clone.cache / "state"
+    other = Clone(tmp_path / "other")
+    other.cache = clone.cache
+    assert other.run(code) != mine
+    other.cache = other.folder / "data/cache"
+    assert other.run(code) == str(other.folder / "data/cache/state")
