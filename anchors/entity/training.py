@@ -168,6 +168,7 @@ class Training:
         self.world = World()
         self.model = untrained(found, settings)
         self.model.encoder.to(self.world.device)
+        self.parameters = list(self.encoder.parameters())  # to find them takes a tenth of a small step
         self.optimizer = torch.optim.AdamW(
             self._groups(), lr=settings.rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -294,12 +295,13 @@ class Training:
         candidate = self._parts(self.encoder.candidates, plan.candidates, rng)
         queries, candidates = query.vectors(), candidate.vectors()
         loss = self.loss(plan, queries, candidates)
-        self.optimizer.zero_grad()
+        for parameter in self.parameters:
+            parameter.grad = None
         loss.backward()
         query.backward()
         candidate.backward()
-        self.world.add_up([p for n, p in self.encoder.named_parameters() if n != "log_inverse_temperature"])
-        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), s.clip)
+        self.world.add_up([p for p in self.parameters if p is not self.encoder.log_inverse_temperature])
+        torch.nn.utils.clip_grad_norm_(self.parameters, s.clip)
         self.optimizer.step()
         return loss.item()
 

@@ -55,26 +55,33 @@ def canonical(x: np.ndarray, y: np.ndarray, k: int, ridge: float = 1e-2) -> tupl
     return wx @ u[:, :k], wy @ vt[:k].T
 
 
-def reference_scores(train: Views, queries: Views, pairs: np.ndarray, k: int = 10) -> dict[str, float]:
-    """Return mAP of what frames the codes: within each modality, real-valued CCA on the pairs, and the labels.
+def frame(train: Views, queries: Views) -> tuple[dict[str, float], dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Return what no pair enters: mAP within each modality and of the labels, and the components by modality.
 
-    Within a modality: cosine of the first 64 principal components. CCA: cosine of k canonical directions learnt from
-    the linked rows ``pairs``, database coded by its own projection (protocol B). The label oracle gives every class
-    one code, and so ranks perfectly.
+    Within a modality: cosine of the first 64 principal components, of ``train`` (n, 64) and ``queries`` (nq, 64). The
+    label oracle gives every class one code, and so ranks perfectly.
     """
     from anchors.hashing.metrics import relevance
 
     labels = queries.labels, train.labels
-    scores = {}
-    for modality in ("image", "text"):
-        own, new = principal(getattr(train, modality), getattr(queries, modality), 64)
-        scores[f"within {modality}"] = cosine_map(new, own, *labels)
-    (image, new_image), (text, new_text) = (
-        principal(getattr(train, m), getattr(queries, m), 64) for m in ("image", "text")
-    )
-    a, b = canonical(image[pairs] - image[pairs].mean(0), text[pairs] - text[pairs].mean(0), k)
-    scores["CCA I2T"] = cosine_map(new_image @ a, text @ b, *labels)
-    scores["CCA T2I"] = cosine_map(new_text @ b, image @ a, *labels)
+    parts = {m: principal(getattr(train, m), getattr(queries, m), 64) for m in ("image", "text")}
+    scores = {f"within {m}": cosine_map(new, own, *labels) for m, (own, new) in parts.items()}
     relevant = relevance(*labels)
-    scores["label oracle"] = ranked_map(relevant.astype(float), relevant)
-    return scores
+    return scores | {"label oracle": ranked_map(relevant.astype(float), relevant)}, parts
+
+
+def reference_scores(
+    train: Views, queries: Views, pairs: np.ndarray, k: int = 10, framed: tuple | None = None
+) -> dict[str, float]:
+    """Return mAP of what frames the codes: within each modality, real-valued CCA on the pairs, and the labels.
+
+    CCA: cosine of k canonical directions of the principal components, learnt from the linked rows ``pairs``, database
+    coded by its own projection (protocol B). ``framed`` is :func:`frame` of the same views, where it is known.
+    """
+    labels = queries.labels, train.labels
+    scores, parts = framed or frame(train, queries)
+    (image, new_image), (text, new_text) = parts["image"], parts["text"]
+    a, b = canonical(image[pairs] - image[pairs].mean(0), text[pairs] - text[pairs].mean(0), k)
+    across = {"CCA I2T": cosine_map(new_image @ a, text @ b, *labels)}
+    across["CCA T2I"] = cosine_map(new_text @ b, image @ a, *labels)
+    return scores | across

@@ -12,7 +12,7 @@ from anchors.companion.errors import InputError
 from anchors.hashing import references, trials
 from anchors.hashing.metrics import relevance
 from anchors.hashing.settings import BUDGET, CHOSEN, RANGES, candidates, tuned
-from anchors.hashing.studies import tuning
+from anchors.hashing.studies import map_table, tuning
 
 
 @settings(max_examples=15, deadline=None)
@@ -156,3 +156,4 @@ def test_reference_scores_frame_the_codes():
     scores = references.reference_scores(task.train, task.queries, task.pairs)
     assert scores["label oracle"] == pytest.approx(1)
     assert 0.2 < scores["CCA I2T"] < scores["within image"] < 1
+    assert map_table.references("digits", 0.5, 0) == scores  # with what the trials share computed once

@@ -115,6 +115,8 @@ def test_live_checks_on_a_few_texts():
     np.testing.assert_allclose(
         by["praise", study.SHOWN, "similarity"]["scores"], np.clip(near / 0.8, 0, 1), atol=1e-5
     )  # the same as the package's own check
+    drift = by["drift", study.PROMPTED, "relevance"]
+    np.testing.assert_allclose(drift["scores"], study._checked("relevance", {}, case), atol=1e-5)
 
 
 def test_chosen_cases_are_balanced():

@@ -1,5 +1,6 @@
 """mAP of every method by data set, code length and pairing ratio: a recorded full grid and a live part of it."""
 
+from functools import lru_cache
 from itertools import product
 
 import pandas as pd
@@ -8,7 +9,7 @@ from anchors.companion import recorded
 from anchors.companion.params import choose
 from anchors.companion.results import Row, Verdict, row
 from anchors.companion.stats import mean_interval
-from anchors.hashing.references import reference_scores
+from anchors.hashing.references import frame, reference_scores
 from anchors.hashing.studies.common import (
     BASELINES,
     METHOD_CODE,
@@ -47,7 +48,13 @@ def compute_live(profile: str, seed: int, datasets: list[str], bits: int) -> pd.
 def references(data: str, ratio: float, seed: int) -> dict[str, float]:
     """Return the mAP of what frames the codes (see :func:`anchors.hashing.references.reference_scores`)."""
     task = semi_paired(dataset(data), ratio, seed)
-    return reference_scores(task.train, task.queries, task.pairs)
+    return reference_scores(task.train, task.queries, task.pairs, framed=_framed(data))
+
+
+@lru_cache(maxsize=2)
+def _framed(data: str) -> tuple:
+    """Return what is the same for all shares of pairs and all seeds."""
+    return frame(dataset(data).train(), dataset(data).test())
 
 
 def reference_table(live: pd.DataFrame) -> pd.DataFrame:

@@ -117,18 +117,27 @@ def compute(profile: str, seed: int, texts: int, judged: list[str], balanced: in
 def scored(seed: int, texts: int) -> list[dict[str, Any]]:
     """Return the scores of all judges but SmolLM2 on ``texts`` cases: attribute, judge, check, labels, scores."""
     found, lines = cases(seed, texts), []
+    asked, vectors = embedded(found)
     for column, (name, chosen) in enumerate(CHECKS.items()):
         labels = found.labels[:, column]
         for check, options in chosen:
-            judge = PROMPTED if check == "relevance" else WORDS
-            lines.append(_line(name, judge, check, labels, _checked(check, options, found)))
-    vectors, names = embed.embed(found.texts), list(DESCRIPTIONS)
+            prompted = check == "relevance"
+            u = 1 - ramp((asked * vectors).sum(1), 0.0, 0.7) if prompted else _checked(check, options, found)
+            lines.append(_line(name, PROMPTED if prompted else WORDS, check, labels, u))
+    names = list(DESCRIPTIONS)
     for judge, sentences in ((DESCRIBED, DESCRIPTIONS), (SHOWN, EXAMPLES)):
         u = ramp(
             vectors @ embed.embed([sentences[name] for name in names]).T, 0.0, 0.8
         )  # (n, A), as check "similarity"
         lines += [_line(name, judge, "similarity", found.labels[:, k], u[:, k]) for k, name in enumerate(names)]
     return lines
+
+
+def embedded(found: Cases) -> tuple[np.ndarray, np.ndarray]:
+    """Return unit vectors (n, d) of the prompts and of the texts: most of the work of the checks, done once."""
+    distinct = {text: row for row, text in enumerate(dict.fromkeys([*found.prompts, *found.texts]))}
+    vectors = embed.embed(list(distinct))
+    return tuple(vectors[[distinct[text] for text in own]] for own in (found.prompts, found.texts))
 
 
 def _checked(check: str, options: dict[str, Any], found: Cases) -> np.ndarray:
