@@ -9,6 +9,8 @@ modules; ``Repeated`` copies the prefix into every row instead and works with an
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -24,8 +26,10 @@ SHARING = (
 """Model types whose attention is tested to be this one; others are decoded by ``Repeated``."""
 
 
-def with_cache(network: Any, ids: Any, **options: Any) -> Any:
+def with_cache(network: Any, ids: Any, past: Any = None, **options: Any) -> Any:
     """Return the output of one pass that keeps the keys and values of all tokens, of sliding layers too.
+
+    ``past`` holds those of tokens before ``ids`` (1, n), as :func:`beginning` gives them; the pass adds to it.
 
     Raises
     ------
@@ -35,8 +39,10 @@ def with_cache(network: Any, ids: Any, **options: Any) -> Any:
     from transformers import DynamicCache
 
     try:
-        out = network(ids, past_key_values=DynamicCache(), use_cache=True, **options)
-        if out.past_key_values.get_seq_length() == ids.shape[1]:
+        past = DynamicCache() if past is None else past
+        tokens = past.get_seq_length() + ids.shape[1]
+        out = network(ids, past_key_values=past, use_cache=True, **options)
+        if out.past_key_values.get_seq_length() == tokens:
             return out
     except (AttributeError, TypeError) as error:
         raise _no_cache(network) from error
@@ -46,6 +52,36 @@ def with_cache(network: Any, ids: Any, **options: Any) -> Any:
 def _no_cache(network: Any) -> InputError:
     cure = "Choose a decoder with attention."
     return InputError(type(network).__name__, "no keys and values of past tokens", "a model with such a cache", cure)
+
+
+def beginning(network: Any, ids: Sequence[int], shared: Sequence[int], most: int) -> tuple[Any, int]:
+    """Return keys and values of the first n tokens, and n: what ``ids`` and ``shared`` begin with, at most ``most``.
+
+    They are read once for all texts that begin with them, so the network must not be changed in between. None and 0
+    where there are none.
+    """
+    equal = (a == b for a, b in zip(ids[:most], shared, strict=False))
+    n = sum(takewhile(bool, equal))
+    return (first_tokens(_beginning(network, tuple(ids[:n])), n), n) if n > 0 else (None, 0)
+
+
+@lru_cache(maxsize=1)
+def _beginning(network: Any, ids: tuple[int, ...]) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        return with_cache(network, torch.tensor([ids], device=network.device), logits_to_keep=1).past_key_values
+
+
+def first_tokens(cache: Any, tokens: int, rows: int = 1) -> Any:
+    """Return a copy of a cache's first ``tokens``, once for each of ``rows``; the cache holds one row."""
+    from transformers import DynamicCache
+
+    copy = DynamicCache()
+    for number, layer in enumerate(cache.layers if tokens else ()):
+        both = (kept[:, :, :tokens].expand(rows, -1, -1, -1) for kept in (layer.keys, layer.values))
+        copy.update(*both, number)
+    return copy
 
 
 class Trunk:

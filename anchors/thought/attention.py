@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from anchors.companion.errors import InputError
+from anchors.models.decoding import beginning
 from anchors.models.language import LanguageModel
 from anchors.thought.sentences import Sentence
 
@@ -50,10 +51,13 @@ def indicator(spans: Sequence[tuple[int, int]], tokens: int) -> np.ndarray:
     return w
 
 
-def sentence_attention(model: LanguageModel, text: str, sentences: Sequence[Sentence]) -> np.ndarray:
+def sentence_attention(
+    model: LanguageModel, text: str, sentences: Sequence[Sentence], shared: str = ""
+) -> np.ndarray:  # fmt: skip
     """Return sentence-averaged attention (L, H, M, M) float32, [reading sentence, read sentence]: W A W^T per head.
 
-    Entry [i, j] is the mean attention weight from the tokens of sentence i to those of sentence j <= i.
+    Entry [i, j] is the mean attention weight from the tokens of sentence i to those of sentence j <= i. What the text
+    and ``shared`` begin with, up to the first sentence, is read once for all texts (:func:`beginning`).
 
     Raises
     ------
@@ -64,14 +68,15 @@ def sentence_attention(model: LanguageModel, text: str, sentences: Sequence[Sent
 
     if not sentences:
         raise InputError("sentences", "none", "at least one", "Split the text first.")
-    ids = torch.tensor([model.encode(text)], device=model.network.device)
-    spans, found = token_spans(model.tokenizer, text, sentences), []
+    ids, spans, found = model.encode(text), token_spans(model.tokenizer, text, sentences), []
+    past, n = beginning(model.network, ids, model.encode(shared), spans[0][0])
+    rest = torch.tensor([ids[n:]], device=model.network.device)
 
     def pool(weights: Any) -> None:
         found.append(pooled(weights[0], spans).cpu().numpy())
 
     with torch.inference_mode(), attention_given_to(model.network, pool):
-        model.network(ids, use_cache=False, logits_to_keep=1)
+        model.network(rest, past_key_values=past, use_cache=n > 0, logits_to_keep=1)
     if not found:
         cure = "Choose a model with softmax attention in transformers' attention interface."
         raise InputError(model.name, "attention that cannot be reached", "attention weights", cure)
@@ -81,23 +86,25 @@ def sentence_attention(model: LanguageModel, text: str, sentences: Sequence[Sent
 def pooled(weights: Any, spans: Sequence[tuple[int, int]]) -> Any:
     """Return W A W^T (H, M, M) of one layer's weights A (H, T, T), W the :func:`indicator` of disjoint spans.
 
+    A may lack the rows (reading tokens) before the first span.
     The left product adds each row to its sentence's, which reads A once; the right one is small.
     """
     import torch
 
-    heads, tokens, _ = weights.shape
+    heads, read, tokens = weights.shape
     owner = torch.full((tokens,), len(spans))  # of tokens outside all sentences: a row that is dropped
     for number, (first, last) in enumerate(spans):
         owner[first:last] = number
     size = torch.tensor([last - first for first, last in spans], dtype=weights.dtype, device=weights.device)
-    rows = weights.new_zeros(heads, len(spans) + 1, tokens).index_add_(1, owner.to(weights.device), weights)
+    rows = weights.new_zeros(heads, len(spans) + 1, tokens)
+    rows.index_add_(1, owner[tokens - read :].to(weights.device), weights)
     w = torch.tensor(indicator(spans, tokens), dtype=weights.dtype, device=weights.device)
     return rows[:, : len(spans)] / size[:, None] @ w.T
 
 
 @contextmanager
 def attention_given_to(network: Any, receive: Any):
-    """Within the context, every layer hands its weights (b, H, T, T) float32 to ``receive``, in order, and works on."""
+    """Within the context, every layer hands its weights (b, H, n, T) float32 to ``receive``, in order, and works on."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
@@ -105,7 +112,7 @@ def attention_given_to(network: Any, receive: Any):
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
         query = query * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-        weights = (query @ key.transpose(2, 3)).float()  # (b, H, T, T): from here on in place, one layer in memory
+        weights = (query @ key.transpose(2, 3)).float()  # (b, H, n, T): from here on in place, one layer in memory
         if softcap is not None:
             weights.div_(softcap).tanh_().mul_(softcap)
         if attention_mask is not None:

@@ -4,17 +4,16 @@ This needs log-probabilities only, so it works for models whose attention cannot
 echoes the prompt's log-probabilities. Unlike suppression it moves all later tokens to other positions.
 
 Costs for M sentences and T tokens: M passes over what follows each sentence (the keys and values before it are reused),
-T M / 2 tokens in all; memory for the logits of one pass, (T, V).
+T M / 2 tokens in all; memory for the logits of one pass, (T, V). What many texts begin with is read once.
 """
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 from anchors.companion.errors import InputError
-from anchors.models.decoding import with_cache
+from anchors.models.decoding import beginning, first_tokens, with_cache
 from anchors.models.language import LanguageModel
 from anchors.models.scoring import Scored, ends_of
 from anchors.thought.attention import spans_of, token_spans
@@ -38,17 +37,24 @@ def without(text: str, sentence: Sentence) -> tuple[str, int, int]:
     return text[:start] + text[end:], start, end - start
 
 
-def read(model: LanguageModel, text: str) -> Any:
-    """Return the model's output on a text: logits (1, T, V), and the keys and values of all tokens."""
+def read(model: LanguageModel, text: str, shared: str = "") -> tuple[Any, int]:
+    """Return the model's output on a text, and n: logits (1, T - n, V), and the keys and values of all T tokens.
+
+    The first n tokens, all that the text and ``shared`` begin with (but never the last), are read once for all texts
+    (:func:`beginning`).
+    """
     import torch
 
+    ids = model.encode(text)
+    past, n = beginning(model.network, ids, model.encode(shared), len(ids) - 1)
     with torch.inference_mode():
-        return with_cache(model.network, torch.tensor([model.encode(text)], device=model.network.device))
+        return with_cache(model.network, torch.tensor([ids[n:]], device=model.network.device), past), n
 
 
 def deletion_matrix(
-    model: LanguageModel, text: str, sentences: Sequence[Sentence], statistic: str = "mean", full: Any = None
-) -> np.ndarray:
+    model: LanguageModel, text: str, sentences: Sequence[Sentence], statistic: str = "mean",
+    full: tuple[Any, int] | None = None,
+) -> np.ndarray:  # fmt: skip
     """Return the effect (M, M) [source, target] of deleting each source, NaN unless source < target.
 
     ``full`` is the pass over the whole text (:func:`read`), where it is there already.
@@ -59,7 +65,8 @@ def deletion_matrix(
     Raises
     ------
     InputError
-        An unknown statistic, fewer than two sentences, a tokenizer without offsets, or a text beyond the context.
+        An unknown statistic, fewer than two sentences, a tokenizer without offsets, a text beyond the context, or a
+        pass whose logits begin after the first sentence.
     """
     import torch
 
@@ -68,18 +75,21 @@ def deletion_matrix(
     ids, ends = model.encode(text), ends_of(model, text)
     matrix = np.full((len(spans), len(spans)), np.nan)
     with torch.inference_mode():
-        full = read(model, text) if full is None else full
-        base = full.logits[0].float().log_softmax(-1)  # (T, V)
+        whole, n = read(model, text) if full is None else full
+        if n >= spans[0][1]:
+            raise InputError("full", f"{n} tokens not read", f"fewer than {spans[0][1]}, the end of the first sentence")
+        base = whole.logits[0].float().log_softmax(-1)  # (T - n, V), from place n on
         for source, sentence in enumerate(sentences[:-1]):
             shorter, cut, gone = without(text, sentence)
             new_ids, new_ends = model.encode(shorter), ends_of(model, shorter)
             same = next((t for t, (a, b) in enumerate(zip(ids, new_ids, strict=False)) if a != b), len(new_ids) - 1)
             reused = min(same, int(np.searchsorted(ends, cut, "right")), len(new_ids) - 1)
             reused = max(reused, 1)  # the first token is predicted by nothing
-            q = _from(model, full.past_key_values, new_ids, reused)  # (T' - reused, V)
-            q = torch.cat([base[reused - 1 : reused], q])  # what is predicted right at the cut needs no new pass
+            q = _from(
+                model, whole.past_key_values, new_ids, reused - 1
+            )  # (T' - reused + 1, V), which predict reused on
             old, new = _aligned(ids, ends, new_ids, new_ends, cut + gone, gone, reused)
-            p = base[torch.tensor(old) - 1]
+            p = base[torch.tensor(old) - 1 - n]
             change = (p.exp() * (p - q[torch.tensor(new) - reused])).sum(-1).clamp(min=0).cpu().numpy()
             matrix[source] = _pooled(change, old, spans, source, statistic)
     return matrix
@@ -127,8 +137,7 @@ def _from(model: LanguageModel, cache: Any, ids: list[int], reused: int) -> Any:
     """Return the log-probabilities (T' - reused, V) of what follows each token from ``reused`` on."""
     import torch
 
-    past = deepcopy(cache)
-    past.crop(reused - past.get_seq_length())
+    past = first_tokens(cache, reused)
     rest = torch.tensor([ids[reused:]], device=model.network.device)
     return model.network(rest, past_key_values=past, use_cache=True).logits[0].float().log_softmax(-1)
 

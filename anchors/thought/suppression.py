@@ -2,17 +2,16 @@
 
 Costs for M sentences and T tokens: one full pass, then for each batch of sources one pass over the tokens from the
 earliest of them on, whose keys and values before it are reused – a prompt is never read again; memory for the
-distributions of the whole text, 2 (T, V), and the logits of a batch, (b, T, V).
+distributions of the text that is read, 2 (T, V), and the logits of a batch, (b, T, V).
 """
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 from anchors.companion.errors import InputError
-from anchors.models.decoding import with_cache
+from anchors.models.decoding import beginning, first_tokens, with_cache
 from anchors.models.language import LanguageModel
 from anchors.thought.attention import token_spans
 from anchors.thought.sentences import Sentence
@@ -26,6 +25,7 @@ LARGEST = 80.0  # rise of a log-probability whose exponential single precision s
 def suppression_matrix(
     model: LanguageModel, text: str, sentences: Sequence[Sentence], temperature: float = 0.6,
     normalise: str = "none", approximation: str = "exact", scale: str = "log", batch: int | None = None,
+    shared: str = "",
 ) -> np.ndarray:  # fmt: skip
     """Return the effect (M, M) [source, target] of hiding each source, NaN unless source < target.
 
@@ -40,6 +40,8 @@ def suppression_matrix(
         half precision, missing ones at -1e9, at the tokens' own positions, whose logits predict the next ones.
     scale : ``log``, or ``kl`` for the plain mean divergence.
     batch : sources per pass; 8 on a GPU, 2 on a CPU, where the logits of more do not stay in its caches.
+    shared : a text; what it and ``text`` begin with, up to the first sentence, is read once for all texts
+        (:func:`beginning`).
 
     Raises
     ------
@@ -56,14 +58,15 @@ def suppression_matrix(
     with torch.inference_mode():
         ids = torch.tensor([model.encode(text)], device=model.network.device)
         _check_window(model, ids.shape[1])
-        full = with_cache(model.network, ids)
+        past, n = beginning(model.network, ids[0].tolist(), model.encode(shared), spans[0][0])
+        full = with_cache(model.network, ids[:, n:], past)  # its logits begin at place n
         change_of = _official(full.logits, temperature) if official else _exact(full.logits, temperature)
         for first in range(0, len(spans) - 1, batch):
             sources = range(first, min(first + batch, len(spans) - 1))
             start = spans[first][0]
             seen = spans[first][1] - 1  # the first place whose logits predict a later sentence's token
             logits = _masked(model, ids, full.past_key_values, [spans[i] for i in sources], start, seen)
-            change = change_of(logits, seen)  # (b, T - seen)
+            change = change_of(logits, seen - n)  # (b, T - seen)
             change = torch.log(change + FLOOR) if scale == "log" else change
             for row, source in enumerate(sources):
                 for target in range(source + 1, len(spans)):
@@ -105,11 +108,7 @@ def _masked(model: LanguageModel, ids: Any, cache: Any, spans: list[tuple[int, i
 
     total = ids.shape[1]
     try:
-        past = None
-        if start:
-            past = deepcopy(cache)
-            past.crop(start - total)
-            past.batch_repeat_interleave(len(spans))
+        past = first_tokens(cache, start, len(spans)) if start else None
         return model.network(
             ids[:, start:].expand(len(spans), -1), past_key_values=past, use_cache=start > 0,
             attention_mask=hidden_mask(spans, start, total, model.network.dtype).to(ids.device),

@@ -100,7 +100,7 @@ def smollm2(
     log = methods.rolled(corpus.RECORDED, "laptop", seed, number + 1, 0)[number]
     own, found = log.trace, [recorded(log, measured.Counting(one_hot, bootstrap, seed))]
     if reader != "none":
-        found.append(whitebox.fields(network(reader), own.whole, own.located))
+        found.append(whitebox.fields(network(reader), own.whole, own.located, methods.shared(own.case.prompt)))
     solution, each = "correct" if own.correct else "incorrect", max(found[0]["accuracy"]["n"])
     return bundle.trace(
         f"{MODEL}/{seed}-{own.problem}/{solution}", [s.text for s in own.case.sentences], own.categories, model=MODEL,

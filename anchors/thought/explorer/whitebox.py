@@ -14,15 +14,18 @@ LONG, FAR = 40, 4  # from so many sentences on, the paper's own proximity
 FEW = 32  # heads up to which all of them keep their links; of more heads only receiver heads do
 
 
-def fields(model: Any, text: str, sentences: Sequence[Any]) -> dict[str, Any]:
+def fields(model: Any, text: str, sentences: Sequence[Any], shared: str = "") -> dict[str, Any]:
     """Return links of suppression and attention, receiver-head scores and heads of one text (sec. 2.6, 2.7).
 
-    ``model`` is a loaded language model, ``sentences`` lie in ``text``, which begins with the prompt.
+    ``model`` is a loaded language model, ``sentences`` lie in ``text``, which begins with the prompt; what it
+    and ``shared`` begin with is read once.
     """
-    matrices = np.nan_to_num(attention.sentence_attention(model, text, sentences))  # (L, H, M, M) [reading, read]
+    matrices = np.nan_to_num(
+        attention.sentence_attention(model, text, sentences, shared)
+    )  # (L, H, M, M) [reading, read]
     found = heads(matrices)
     if len(sentences) > 1:
-        effects = centred(suppression_matrix(model, text, sentences))
+        effects = centred(suppression_matrix(model, text, sentences, shared=shared))
         found["links"].insert(0, suppressed(effects))
     return found
 

@@ -18,7 +18,7 @@ from anchors.companion.cache import cached, cached_grid
 from anchors.companion.results import Row
 from anchors.companion.used import remembered
 from anchors.models.language import load
-from anchors.thought import attention, deletion, experiments, receivers, suppression
+from anchors.thought import attention, deletion, experiments, receivers, suppression, word_problems
 from anchors.thought.importance import mark_different, trace_importances
 from anchors.thought.reasoner import program
 from anchors.thought.rollouts import RolloutStore
@@ -133,7 +133,7 @@ def scored_deletions(
 
 def attended(model: str, prompt: str, text: str, proximity: int) -> list:
     """Return the vertical scores (L, H, M) of one trace."""
-    matrices = attention.sentence_attention(load(model), *_located(prompt, text))
+    matrices = attention.sentence_attention(load(model), *_located(prompt, text), shared(prompt))
     return significant(attention.vertical_scores(matrices, proximity)).tolist()
 
 
@@ -152,24 +152,27 @@ def attention_matrix(model: str, trace: corpus.Trace, layer: int, head: int) -> 
 
 
 def _head_matrix(model: str, prompt: str, text: str, layer: int, head: int) -> list:
-    return attention.sentence_attention(load(model), *_located(prompt, text))[layer, head].tolist()
+    matrices = attention.sentence_attention(load(model), *_located(prompt, text), shared(prompt))
+    return matrices[layer, head].tolist()
 
 
 def suppressed(model: str, prompt: str, text: str) -> list:
     """Return the suppression matrix (M, M) of one trace."""
-    return np.round(suppression.suppression_matrix(load(model), *_located(prompt, text)), 6).tolist()
+    matrix = suppression.suppression_matrix(load(model), *_located(prompt, text), shared=shared(prompt))
+    return np.round(matrix, 6).tolist()
 
 
 def deleted(model: str, prompt: str, text: str) -> dict[str, Any]:
     """Return the deletion matrix (M, M) of one trace, and the log-probability of its text."""
     lm = load(model)
-    full = deletion.read(lm, prompt + text)
+    full = deletion.read(lm, prompt + text, shared(prompt))
     matrix = deletion.deletion_matrix(lm, *_located(prompt, text), full=full)
-    start = len(lm.encode(prompt)) - 1
-    return {
-        "matrix": np.round(matrix, 8).tolist(),
-        "logprob": _logprob(full.logits[0, start:], lm.encode(prompt + text)[start + 1 :]),
-    }
+    return {"matrix": np.round(matrix, 8).tolist(), "logprob": _logprob(lm, prompt, text, *full)}
+
+
+def shared(prompt: str) -> str:
+    """Return what prompts of many problems begin with: the worked examples, or nothing."""
+    return word_problems.SHOWN if prompt.startswith(word_problems.SHOWN) else ""
 
 
 def receiver_heads(vertical: Sequence[np.ndarray], heads: int = 0) -> tuple[list[tuple[int, int]], np.ndarray]:
@@ -248,17 +251,15 @@ def rescored(trace: corpus.Trace, model: str) -> float:
 
 
 def _rescored(model: str, prompt: str, text: str) -> float:
-    import torch
-
     lm = load(model)
-    ids, start = lm.encode(prompt + text), len(lm.encode(prompt))
-    with torch.inference_mode():
-        whole, kept = torch.tensor([ids], device=lm.network.device), len(ids) - start + 1
-        return _logprob(lm.network(whole, logits_to_keep=kept).logits[0], ids[start:])
+    return _logprob(lm, prompt, text, *deletion.read(lm, prompt + text, shared(prompt)))
 
 
-def _logprob(logits: Any, tokens: list[int]) -> float:
-    """Return the log-probability (nats) of tokens (n,) under logits (n + 1, V) of which the last predicts no more."""
+def _logprob(lm: Any, prompt: str, text: str, read: Any, n: int) -> float:
+    """Return the log-probability (nats) of a text after its prompt from a pass over both, whose logits begin at n."""
     import torch
 
-    return float(logits[:-1].float().log_softmax(-1)[torch.arange(len(tokens)), torch.tensor(tokens)].sum())
+    start = len(lm.encode(prompt))
+    tokens = torch.tensor(lm.encode(prompt + text)[start:], device=read.logits.device)
+    logits = read.logits[0, start - 1 - n : -1].float().log_softmax(-1)
+    return float(logits.gather(1, tokens[:, None]).sum())
