@@ -1,7 +1,6 @@
 """Files read and written safely: nothing is unpickled, nothing is left half-written."""
 
 import hashlib
-import json
 import os
 import secrets
 import zipfile
@@ -14,6 +13,7 @@ import numpy as np
 
 from anchors.companion.errors import AnchorsError, InputError
 from anchors.companion.paths import relative
+from anchors.companion.plain import JSON, from_json, read_text
 
 Arrays = dict[str, np.ndarray]
 _NUMERIC = "biufc"
@@ -169,11 +169,10 @@ def read_json(path: str | Path, kind: type) -> Any:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        found = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or error
-        raise InputError(relative(path), found, "a readable file", "Mind the path.") from error
-    except (ValueError, RecursionError) as error:
+        content = from_json(read_text(path, JSON))
+    except InputError:
+        raise
+    except ValueError as error:
         raise InputError(relative(path), f"not JSON: {error}"[:100], "JSON", "It may be truncated.") from error
     if not isinstance(content, kind):
         raise InputError(relative(path), f"a JSON {type(content).__name__}", f"a {kind.__name__}")

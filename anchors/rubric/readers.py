@@ -14,7 +14,8 @@ from typing import Any
 from anchors.companion import datasets
 from anchors.companion.errors import InputError
 from anchors.companion.paths import relative
-from anchors.rubric.documents import read_lines, read_text
+from anchors.companion.plain import read_text
+from anchors.rubric.documents import read_lines
 from anchors.rubric.ifeval_words import described
 from anchors.rubric.rubric import Rubric, Tier
 
