@@ -1,6 +1,7 @@
 """Text, JSON and YAML that people write, read within limits: no file makes its reader wait or fills the memory."""
 
 import json
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -30,6 +31,11 @@ def regular(path: str | Path) -> Path:
         found = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
         raise InputError(relative(path), found, "a readable file", "Mind the path.")
     return path
+
+
+def waits(path: str | Path) -> bool:
+    """Return whether a path is a pipe, socket or device, on which a reader might wait for ever."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def read_bytes(path: str | Path, most: int = TEXT) -> bytes:

@@ -189,7 +189,7 @@ def checked(folder: Path) -> Path:
     files = {"model.safetensors": about.get("sha256"), **(about.get("files") or {})}
     if not all(isinstance(value, str) for value in files.values()):
         raise InputError(
-            relative(folder / "provenance.json"), str(files)[:80], "sha256 of files", "Restore the folder."
+            relative(folder / "provenance.json"), str(files)[:80], "the record of the files", "Restore the folder."
         )
     return pins.checked(folder, files, "Restore the folder, or train the model again: make runs.")
 
