@@ -20,15 +20,17 @@ _WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowE
 
 
 def regular(path: str | Path) -> Path:
-    """Return the path of a file; InputError where there is none, or a folder, pipe or device (which might wait)."""
+    """Return the path of a file; InputError where there is none, or a folder, a pipe, a device (which might wait)."""
     path = Path(path)
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         found = "no such file" if isinstance(error, FileNotFoundError) else getattr(error, "strerror", None) or error
         raise InputError(_named(path), found, "a readable file", "Mind the path.") from error
-    if not stat.S_ISREG(mode):
+    kernel = path.resolve().parts[1:2] in (("proc",), ("sys",))  # files without a size, some of which wait or never end
+    if kernel or not stat.S_ISREG(mode):
         found = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
+        found = "a file of the running system" if stat.S_ISREG(mode) else found
         raise InputError(relative(path), found, "a readable file", "Mind the path.")
     return path
 

@@ -9,7 +9,8 @@ import pytest
 
 from anchors.companion import plain
 from anchors.companion.errors import InputError
-from anchors.companion.files import read_json
+from anchors.companion.files import read_json, sha256
+from anchors.companion.notebooks import own_files
 from anchors.rubric.documents import read_lines, read_mapping
 from anchors.rubric.rubric import read
 
@@ -128,8 +129,30 @@ def test_a_file_of_many_bytes_is_not_read(tmp_path):
         read_json(tmp_path / "a.json", dict)
     words = "found more than 67,108,864 bytes; expected a smaller file. Mind the path, or split the file."
     assert str(caught.value) == f"{tmp_path / 'a.json'}: {words}"
+    (tmp_path / "b.json").write_text("[1, 2, 3, 4]")
     with pytest.raises(InputError, match="more than 9 bytes"):
-        plain.read_text("/proc/self/status", 9)  # a file that says it has no bytes
+        plain.read_text(tmp_path / "b.json", 9)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
+@pytest.mark.parametrize("path", ["/proc/self/status", "/proc/kmsg", "/proc/kcore", "/proc/self/mem", "/proc/version"])
+def test_files_of_the_running_system_are_neither_read_nor_hashed(path):
+    if not os.path.exists(path):
+        return
+    for use in (plain.read_bytes, sha256):
+        with pytest.raises(InputError) as caught:
+            use(path)
+        assert str(caught.value).endswith(
+            ": found a file of the running system; expected a readable file. Mind the path."
+        )
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/version"), reason="no /proc here")
+def test_a_folder_of_the_running_system_as_data_is_not_hashed():
+    started = time.process_time()
+    with pytest.raises(InputError, match="found a file of the running system"):
+        own_files({"datasets": ["/proc"]})
+    assert time.process_time() - started < 2
 
 
 def test_one_line_of_many_characters_is_refused(tmp_path):
