@@ -11,6 +11,7 @@ import pytest
 from anchors.companion.errors import InputError
 from anchors.rubric.judge_cache import JudgeCache
 from anchors.rubric.rollout_log import RolloutLog
+from anchors.thought import official
 from anchors.thought.explorer import folders, sources
 from anchors.thought.rollouts import COLUMNS, RolloutStore
 
@@ -97,6 +98,16 @@ def test_a_tree_of_very_many_files_is_left(tmp_path, monkeypatch):
         folders.below(tmp_path)
     cure = "Give the folder of one problem, or one nearer to the problems."
     assert str(caught.value) == f"{tmp_path}: found more than 5 files; expected problem folders. {cure}"
+
+
+def test_a_matrix_of_very_many_sentences_is_not_made(tmp_path):
+    (tmp_path / "m.json").write_text("[" + "{}," * 999_999 + "{}]")
+    with pytest.raises(InputError) as caught:
+        official.read_matrix(tmp_path / "m.json")
+    assert (
+        str(caught.value)
+        == f"{tmp_path / 'm.json'}: found 1,000,000 sentences; expected at most 10,000. Cut the trace."
+    )
 
 
 def owned(path):
