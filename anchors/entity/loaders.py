@@ -26,6 +26,7 @@ from anchors.companion.codehash import digest
 from anchors.companion.errors import InputError
 from anchors.companion.files import sha256
 from anchors.companion.paths import relative
+from anchors.companion.plain import LINE, TEXT, regular
 from anchors.companion.used import remembered
 from anchors.entity.graph import SPLITS, Graph
 
@@ -183,7 +184,15 @@ def rows_of(path: Path, width: int) -> Lines:
         Another number of cells than ``width`` or an empty cell (the line is named), or a file that is not UTF-8.
     """
     try:
-        text = PACKINGS[path.suffix if path.suffix in PACKINGS else ""](path, "rb").read().decode("utf-8-sig")
+        with PACKINGS[path.suffix if path.suffix in PACKINGS else ""](regular(path), "rb") as handle:
+            content = handle.read(TEXT + 1)
+        if len(content) > TEXT:
+            raise InputError(
+                relative(path), f"more than {TEXT:,} bytes, unpacked", "a smaller file", "Split the graph."
+            )
+        text = content.decode("utf-8-sig")
+    except InputError:
+        raise
     except UnicodeDecodeError as error:
         found = f"byte {error.object[error.start]:#04x} at position {error.start}"
         raise InputError(relative(path), found, "UTF-8 text", "Save it as UTF-8, e.g. with iconv.") from error
@@ -205,7 +214,9 @@ def rows_of(path: Path, width: int) -> Lines:
 
 def _lines(path: Path, text: str, comma: bool) -> Iterable[tuple[int, list[str]]]:
     """Yield the number and the stripped cells of each line that is not blank."""
-    reader = csv.reader(io.StringIO(text), strict=True)
+    longest, reader = max(map(len, text.split("\n"))), csv.reader(io.StringIO(text), strict=True)
+    if longest > LINE:
+        raise InputError(relative(path), f"a line of {longest:,} characters", f"at most {LINE:,}", "Mend it.")
     try:
         for number, cells in enumerate(reader if comma else (line.split("\t") for line in text.split("\n")), 1):
             if any(cell.strip() for cell in cells):

@@ -4,8 +4,9 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from anchors.companion.codehash import digest
+from anchors.companion.errors import InputError
 from anchors.companion.files import atomic_write
-from anchors.companion.paths import cache_dir
+from anchors.companion.paths import cache_dir, relative
 from anchors.companion.progress import track
 from anchors.companion.used import remembered
 from anchors.entity import loaders
@@ -13,7 +14,7 @@ from anchors.entity.encoder import Texts, freeze, plm, tokenise
 from anchors.entity.graph import Graph
 from anchors.entity.settings import Settings
 from anchors.entity.training import Inputs, reading
-from anchors.models import embed
+from anchors.models import embed, tensors
 
 _recent: OrderedDict[str, Inputs] = OrderedDict()
 KEPT = 4  # inputs that a process keeps
@@ -47,7 +48,7 @@ def _identity(name: str) -> str:
 
 def _texts(model, texts: tuple[str, ...], max_tokens: int, name: str, label: str) -> Texts:
     from filelock import FileLock
-    from safetensors.torch import load_file, save
+    from safetensors.torch import save
 
     folder = cache_dir() / "entity"
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,4 +57,8 @@ def _texts(model, texts: tuple[str, ...], max_tokens: int, name: str, label: str
         if not path.is_file():
             found = freeze(model, tokenise(model, texts, max_tokens), track=lambda rows: track(rows, label))
             atomic_write(path, save({k: v.contiguous() for k, v in vars(found).items() if v is not None}))
-    return Texts(**load_file(path))
+    found = tensors.load(path)
+    try:
+        return Texts(**found)
+    except TypeError as error:
+        raise InputError(relative(path), f"tensors {', '.join(found)}"[:80], "those of a text", tensors.CURE) from error

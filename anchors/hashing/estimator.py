@@ -1,16 +1,14 @@
 """What every hashing estimator here shares: features, checks, codes, projections, saving and loading."""
 
 import json
-import zipfile
 from copy import copy
-from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from anchors import __version__
 from anchors.companion.errors import InputError
-from anchors.companion.files import atomic_write
+from anchors.companion.files import atomic_write, read_json, read_npz
 from anchors.hashing.blocks import LocalRunner, cut, load
 from anchors.hashing.codes import pack, sign
 from anchors.hashing.kernel import FeatureMap, fit_features
@@ -110,17 +108,23 @@ class SemiPairedHasher(BaseEstimator):
         ------
         InputError : missing files, another estimator's files, or arrays that do not fit the description.
         """
-        try:
-            about = json.loads(Path(f"{path}.json").read_text())
-            with np.load(f"{path}.npz", allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise InputError(f"saved model {path}", type(error).__name__, "readable .npz and .json files") from error
+        about, arrays = read_json(f"{path}.json", dict), read_npz(f"{path}.npz")
         if about.get("estimator") != cls.__name__:
             raise InputError(f"saved model {path}", about.get("estimator"), cls.__name__, "Load it with that class.")
-        if about["shapes"] != {name: list(a.shape) for name, a in arrays.items()}:
+        if about.get("shapes") != {name: list(a.shape) for name, a in arrays.items()}:
             raise InputError(f"saved model {path}", "arrays of other shapes", "those the .json lists", "Save it again.")
-        return cls(**about["parameters"])._restore(arrays)
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise InputError(f"saved model {path}: {name}", "NaN or infinity", "finite numbers", "Save it again.")
+        try:
+            found = cls(**about["parameters"])
+            found._check_parameters()
+            return found._restore(arrays)
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            found = f"what does not fit ({type(error).__name__}: {error})"[:120]
+            raise InputError(f"saved model {path}", found, "what save wrote", "Save it again.") from error
 
     # what subclasses may extend
 

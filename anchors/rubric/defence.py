@@ -17,6 +17,7 @@ import pandas as pd
 from anchors.companion.errors import InputError
 from anchors.companion.files import atomic_write
 from anchors.companion.paths import relative
+from anchors.companion.plain import read_yaml
 from anchors.rubric.mining import Finding, Mining, findings, pattern
 from anchors.rubric.rates import Rate, failed, rate
 from anchors.rubric.rubric import Criterion, Rubric
@@ -117,14 +118,10 @@ def accepted(proposals: Sequence[Criterion], decisions: str | Path | Mapping[str
 
 
 def _decisions(path: Path) -> dict[str, Any]:
-    import yaml
-
-    if not path.is_file():
-        raise InputError(relative(path), "no such file", "a review written by write_review")
+    rows = read_yaml(path) or []
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8")) or []
         return {str(row["id"]): row["accept"] for row in rows}
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError, IndexError) as error:
         problem = " ".join(str(error).split())[:80]
         raise InputError(relative(path), problem, "a list of {id, says, evidence, accept}") from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from anchors.companion.errors import AnchorsError, InputError
+from anchors.companion.plain import waits
 
 APPLICATION, SCHEMA = 0x6A644765, 1  # marks of the file: who wrote it, and in which version
 WAIT = 60.0  # seconds a writer waits for another
@@ -59,6 +60,8 @@ class JudgeCache:
         self._lock = Lock()
         with _told(self.path):
             if self.path is not None:
+                if waits(self.path):
+                    raise _no_store(self.path, "a pipe, socket or device")
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             where = ":memory:" if self.path is None else str(self.path)
             self._connection = sqlite3.connect(where, timeout=WAIT, isolation_level=None, check_same_thread=False)

@@ -14,10 +14,12 @@ from typing import Any
 from anchors.companion import datasets
 from anchors.companion.errors import InputError
 from anchors.companion.paths import relative
-from anchors.rubric.documents import read_lines, read_text
+from anchors.companion.plain import TEXT, read_text, regular
+from anchors.rubric.documents import read_lines
 from anchors.rubric.ifeval_words import described
 from anchors.rubric.rubric import Rubric, Tier
 
+ROWS = 1_000_000  # of a Parquet file
 APACHE, MIT = "Apache-2.0", "MIT"
 ABILITIES = (
     "demonstrated_empathy", "pragmatic_ei", "depth_of_insight", "social_dexterity", "emotional_reasoning",
@@ -264,12 +266,18 @@ def _tags(source: str) -> list[str]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    regular(path)
     try:
+        about = pq.read_metadata(path)
+        if about.num_rows > ROWS or sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups)) > TEXT:
+            found, expected = f"{about.num_rows:,} rows", f"at most {ROWS:,} of {TEXT:,} bytes, unpacked"
+            raise InputError(relative(path), found, expected, "Split the file.")
         rows = pq.read_table(path, columns=["prompt", "reward_model"]).to_pylist()
-    except (OSError, pa.ArrowException) as error:
+    except InputError:
+        raise
+    except Exception as error:  # the parser meets arbitrary bytes and may raise anything
         found = f"a file that cannot be read ({error})"
         raise InputError(relative(path), found, "Parquet with prompt and reward_model", "Fetch it again.") from error
     for number, row in enumerate(rows):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from anchors.companion.errors import AnchorsError, InputError
+from anchors.companion.plain import waits
 
 APPLICATION, SCHEMA = 0x7275424C, 1  # marks of the file: who wrote it, and in which version
 WAIT = 60.0  # seconds a writer waits for another
@@ -88,6 +89,8 @@ class RolloutLog:
         where = ":memory:" if self.path is None else str(self.path)
         with self._told():
             if self.path is not None:
+                if waits(self.path):
+                    raise self._unfit("a pipe, socket or device")
                 if training is None and not self.path.is_file():
                     raise self._unfit("no such file")
                 self.path.parent.mkdir(parents=True, exist_ok=True)

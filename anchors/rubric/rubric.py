@@ -8,6 +8,7 @@ position of tier j on that scale is (score_j - score_0) / (score_last - score_0)
 """
 
 import json
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -137,8 +138,9 @@ class Rubric(_Strict):
         ids = [criterion.id for criterion in criteria]
         if not ids:
             raise InputError("", "none", "at least one criterion", "Add one with an id and a description.")
-        if twice := [id for number, id in enumerate(ids) if id in ids[:number]]:
-            raise InputError("", f"the id {twice[0]!r} twice", "distinct ids", "Rename one of the two.")
+        if len(set(ids)) < len(ids):
+            twice = Counter(ids).most_common(1)[0][0]
+            raise InputError("", f"the id {twice!r} twice", "distinct ids", "Rename one of the two.")
         return criteria
 
     @property

@@ -13,7 +13,9 @@ from anchors.thought.expressions import value
 
 RULES = ("exact", "official")
 _BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
+_BRACES = re.compile(r"[{}]")
 _DEPTH = 60
+LONGEST = 4096  # characters of an answer; a longer one stands for itself, blanks at its ends apart
 _SPACING = re.compile(r"\\[,;:! ]|\\q?quad(?![a-zA-Z])|~|\\(left|right|displaystyle)(?![a-zA-Z])")
 _SYMBOLS = {
     r"\\[dt]frac(?![a-zA-Z])": r"\\frac",
@@ -21,7 +23,7 @@ _SYMBOLS = {
     r"\\div(?![a-zA-Z])": "/",
     r"\\(?:lbrace|\{)": "⟨",
     r"\\(?:rbrace|\})": "⟩",
-    r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z])|°": "",
+    r"\^\s*+\{?\s*+\\circ\s*+\}?|\\degree(?![a-zA-Z])|°": "",
     r"\\?\$|\\?%": "",
     "[−–]": "-",
     r"\\pi(?![a-zA-Z])": "π",
@@ -29,7 +31,9 @@ _SYMBOLS = {
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|\s+|.", re.DOTALL)
 _TEXTS = ("text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mbox", "boxed", "operatorname")
 _WRAPPERS = {f"\\{name}" for name in _TEXTS}
-_UNIT = re.compile(r"(?<=[\d)}])\s*\\(?:text|mbox|mathrm|textrm)\s*\{[^{}\d]*\}\s*(?:\^\s*\{?[23]\}?)?\s*\.?\s*$")
+_UNIT = re.compile(  # possessive: blanks that belong to one place only are not tried at the others
+    r"(?<=[\d)}])\s*+\\(?:text|mbox|mathrm|textrm)\s*+\{[^{}\d]*+\}\s*+(?:\^\s*+\{?[23]\}?)?\s*+\.?\s*+$"
+)
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 
 
@@ -48,17 +52,19 @@ def boxed(text: str, which: str = "last") -> str:
         elif match[0] == "}" and stack:
             opened = stack.pop()
             if opened is not None:
-                closed[opened] = text[opened : match.start()].strip()
-    return closed[max(closed)] if closed else (_first_box(text) if which == "first" else "")
+                closed[opened] = match.start()
+    if closed:
+        return text[max(closed) : closed[max(closed)]].strip()
+    return _first_box(text) if which == "first" else ""
 
 
 def _first_box(text: str) -> str:
     """Return the first non-empty box; every brace counts, escaped or not, and the end of the text closes it."""
     for match in re.finditer(r"\\boxed\{", text):
         depth, end = 1, match.end()
-        for brace in re.finditer(r"[{}]", text[match.end() :]):
+        for brace in _BRACES.finditer(text, match.end()):
             depth += 1 if brace[0] == "{" else -1
-            end = match.end() + brace.start()
+            end = brace.start()
             if depth == 0:
                 break
         content = text[match.end() : end if depth == 0 else len(text)]
@@ -70,9 +76,10 @@ def _first_box(text: str) -> str:
 def normalise(answer: str, rule: str = "exact") -> str:
     """Return the normal form of an answer under a rule of :data:`RULES` (ours; official: sec. 2.3).
 
-    InputError for another rule.
+    An answer of more than :data:`LONGEST` characters is its own normal form. InputError for another rule.
     """
-    return {"exact": _exact, "official": _official}[_checked(rule)](answer)
+    form = {"exact": _exact, "official": _official}[_checked(rule)]
+    return form(answer) if len(answer) <= LONGEST else answer.strip()
 
 
 def equal(a: str, b: str, rule: str = "exact") -> bool:
@@ -83,7 +90,7 @@ def equal(a: str, b: str, rule: str = "exact") -> bool:
     """
     x, y = normalise(a, rule), normalise(b, rule)
     if rule == "official":
-        return x == y or _same_value(*(_exact(text.replace(",", "")) for text in (a, b)))
+        return x == y or _same_value(*(normalise(text.replace(",", "")) for text in (a, b)))
     return bool(x) and bool(y) and (x == y or _same_value(x, y) or _same_parts(x, y))
 
 
@@ -119,14 +126,13 @@ def _brackets(text: str) -> str:
 def _parts(text: str) -> list[str]:
     """Return what commas of the outermost level separate, without the brackets around everything."""
     body = text[1:-1] if _brackets(text) else text
-    parts, depth = [""], 0
-    for char in body:
+    parts, start, depth = [], 0, 0
+    for place, char in enumerate(body):
         depth += (char in "([⟨") - (char in ")]⟩")
         if char == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += char
-    return parts
+            parts.append(body[start:place])
+            start = place + 1
+    return [*parts, body[start:]]
 
 
 @lru_cache(maxsize=65_536)
@@ -145,8 +151,13 @@ def _exact(answer: str) -> str:
 
 
 def _depth(tokens: list[str]) -> int:
-    """Return an upper bound of the nesting of braces and commands."""
-    return sum(token == "{" or token in _WRAPPERS or token in ("\\frac", "\\sqrt") for token in tokens)
+    """Return an upper bound of the nesting of braces and commands, and of ``^`` and ``_`` in a row."""
+    nested, row, longest = 0, 0, 0
+    for token in tokens:
+        nested += token == "{" or token in _WRAPPERS or token in ("\\frac", "\\sqrt")
+        row = row + 1 if token in ("^", "_") else row * token.isspace()
+        longest = max(longest, row)
+    return nested + longest
 
 
 def _read(stack: list[str], depth: int) -> list[str]:

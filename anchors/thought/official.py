@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 TRACES, TABLES = "thought_traces", "thought_v4_tables"
+SENTENCES = 10_000  # of a trace, whose matrices are square
 MODEL = "deepseek-r1-distill-qwen-14b"
 PROBLEMS = ("2238", "6998", "2236", "330", "1591", "4682", "6596", "3448", "2189", "4164")  # in the order of v1
 MATRIX_PROBLEMS, RESAMPLED_PROBLEMS = ("2236", "2238", "3448", "4682"), ("2238", "4682")
@@ -128,7 +129,10 @@ def read_matrix(path: Path, size: int | None = None) -> np.ndarray:
     ``size`` is M, the number of rows of the file by default; InputError when the file is ill-formed or of another size.
     """
     rows = read_json(path, list)
-    matrix = np.full((size or len(rows), size or len(rows)), np.nan)
+    count = size or len(rows)
+    if count > SENTENCES:
+        raise InputError(relative(path), f"{count:,} sentences", f"at most {SENTENCES:,}", "Cut the trace.")
+    matrix = np.full((count, count), np.nan)
     try:
         for row in rows:
             for impact in row["target_impacts"]:

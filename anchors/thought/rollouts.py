@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from anchors.companion.errors import AnchorsError, InputError
+from anchors.companion.plain import waits
 
 APPLICATION, SCHEMA = 0x74614E43, 1  # marks of the file: who wrote it, and in which version
 KEY = ("model", "problem", "prefix_hash", "sentence", "seed", "kind")
@@ -230,7 +231,9 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
 
 
 def _check_header(path: Path) -> None:
-    """Read the first 100 bytes without SQLite, which could change a foreign file."""
+    """Read the first 100 bytes without SQLite, which could change a foreign file; a pipe is not waited for."""
+    if waits(path):
+        raise _no_store(path, "a pipe, socket or device")
     try:
         with path.open("rb") as handle:
             head = handle.read(100)

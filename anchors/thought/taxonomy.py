@@ -4,12 +4,12 @@ The released labels were made by a language model; ours are for traces that have
 the released ones is measured in ``own_official_audit``.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from anchors.companion.errors import AnchorsError, InputError
+from anchors.companion.plain import from_json
 
 CATEGORIES = (
     "problem_setup",
@@ -151,14 +151,14 @@ def parse(reply: str, count: int) -> list[str]:
     """Return the ``count`` categories in a reply; InputError when it is no JSON, or a label is missing or unknown."""
     start, end = reply.find("{"), reply.rfind("}")
     try:
-        labels = json.loads(reply[start : end + 1])["labels"]
+        labels = from_json(reply[start : end + 1])["labels"]
         found = [labels[str(k)] for k in range(count)] if isinstance(labels, dict) else list(labels)
     except (ValueError, TypeError, KeyError) as error:
         cause = f"no label {error}" if isinstance(error, KeyError) else f"{reply[:40]!r}"
         raise InputError("reply", cause, f'a JSON object with "labels" for 0 to {count - 1}') from error
     if len(found) != count:
         raise InputError("reply", f"{len(found)} labels", f"{count} labels")
-    unknown = [name for name in found if name not in CATEGORIES]
+    unknown = [name for name in found if not isinstance(name, str) or name not in CATEGORIES]
     if unknown:
-        raise InputError("reply", f"the category {unknown[0]!r}", " | ".join(CATEGORIES))
+        raise InputError("reply", f"the category {unknown[0]!r}"[:80], " | ".join(CATEGORIES))
     return found

@@ -176,7 +176,7 @@ def test_code_that_is_moved_keeps_its_results_and_code_of_the_same_name_elsewher
     study.write_text(moved)
     # "as helper" is other code than "helper", so this computes; the move itself does not
     assert clone.run(COMPUTE).startswith("computed")
-    (clone.folder / "anchors/models/assistant.py").write_text(
+    (clone.folder / "anchors/thought/assistant.py").write_text(
         (clone.folder / "anchors/rubric/assistant.py").read_text()
     )
     study.write_text(moved.replace("anchors.rubric", "anchors.thought"))

@@ -341,7 +341,7 @@ def test_only_what_a_human_accepts_is_accepted(mined, tmp_path):
 def test_a_broken_review_is_refused(mined, tmp_path, text):
     path = tmp_path / "review.yml"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"accept|true \| false"):
+    with pytest.raises(InputError, match=r"accept|true \| false|broken YAML"):
         defence.accepted(mined, path)
     with pytest.raises(InputError, match="no such file"):
         defence.accepted(mined, tmp_path / "none.yml")

@@ -248,18 +248,18 @@ FILES = {
     "null.yml": (b"id: \x00", "found broken YAML (unacceptable character #x0000"),
     "two.yml": (b"a: 1\n---\nb: 2", "found broken YAML in line 2"),
     "run.yml": (b"id: !!python/object/apply:os.getcwd []", "found broken YAML in line 1 (could not determine"),
-    "deep.yml": (b"[" * 4000, "found broken YAML (maximum recursion depth"),
-    "self.yml": (b"id: x\ncriteria: &a [*a]", "criteria[0]: found [[...]]; expected a valid dictionary"),
+    "deep.yml": (b"[" * 4000, "found over 100 levels; expected fewer levels"),
+    "self.yml": (b"id: x\ncriteria: &a [*a]", "found an alias of what it stands in, *a, in line 2; expected values"),
     "number.yml": (b"id: x\ncriteria:\n- {1: 2}", "criteria[0].1: found an unknown field"),
     "latin.yml": ("id: x\ntitle: café".encode("latin-1"), "found bytes that are not UTF-8 in line 2; expected"),
     "empty.yml": (b"", "found nothing; expected a mapping"),
     "list.json": (b"[]", "found a list; expected a mapping"),
     "open.json": (b'{"id": 1,\n "x"}', "found broken JSON (Expecting ':' delimiter: line 2 column 5"),
     "twice.json": (b'{"id": 1, "id": 2}', "found broken JSON (the key 'id' twice in one object)"),
-    "deep.json": (b"[" * 100_000, "found broken JSON (maximum recursion depth"),
+    "deep.json": (b"[" * 100_000, "found broken JSON (more than 100 brackets within one another)"),
     "latin.json": (b'{"id": "\xe9"}', "found bytes that are not UTF-8 in line 1"),
     "rubric.txt": (b"id: x", "found suffix '.txt'; expected .yml | .yaml | .json"),
-    "missing.yml": (None, "found No such file or directory; expected a readable file"),
+    "missing.yml": (None, "found no such file; expected a readable file"),
 }  # fmt: skip
 
 

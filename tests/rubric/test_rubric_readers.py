@@ -296,10 +296,12 @@ def test_a_bad_line_is_refused_with_its_number(name, tmp_path):
 def test_other_bad_files_are_refused_in_one_line(tmp_path):
     files = {
         "h.parquet": (b"PAR1 not", readers.healthbench, "found a file that cannot be read"),
+        "empty.parquet": (b"", readers.healthbench, "found a file that cannot be read"),
+        "none.parquet": (None, readers.healthbench, "found no such file"),
         "latin.txt": ("caf\xe9".encode("latin-1"), readers.checklist, "found bytes that are not UTF-8 in line 1"),
         "empty.txt": (b"\n# title\n", readers.checklist, "criteria: found none; expected at least one criterion"),
         "huge.txt": (b"[1e999] a", readers.checklist, "criteria[0].weight: found inf"),
-        "none.jsonl": (None, readers.biggen, "found No such file or directory"),
+        "none.jsonl": (None, readers.biggen, "found no such file"),
     }
     for name, (content, reader, words) in files.items():
         if content is not None:
@@ -308,7 +310,7 @@ def test_other_bad_files_are_refused_in_one_line(tmp_path):
             reader(tmp_path / name)
         assert str(caught.value).startswith(f"{tmp_path / name}: {words}")
         assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         readers.eqbench(tmp_path)
     for name in ("scenario_prompts.txt", "rubric_scoring_criteria.txt", "rubric_scoring_criteria_analysis.txt"):
         (tmp_path / name).write_text("warmth")

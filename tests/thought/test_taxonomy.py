@@ -86,6 +86,10 @@ def test_llm_garbage_twice_is_an_error_of_one_line():
         ('{"labels": ["plan_generation", "dreaming"]}', "'dreaming'"),
         ('{"labels": 3}', "labels"),
         ('{"labels": {"0": "plan_generation", "1": null}}', "None"),
+        ('{"labels": [["a"], {}]}', "the category \\['a'\\]"),
+        ('{"labels": ' + "[" * 100_000 + "]" * 100_000 + "}", 'found \'{"labels": '),
+        ('{"labels": ' + "9" * 5000 + "}", 'found \'{"labels": '),
+        ("}" * 1_000_000 + "{" * 1_000_000, "found '}}}"),
     ],
 )
 def test_bad_replies(text, message):

@@ -15,6 +15,7 @@ import pandas as pd
 from anchors.companion import recorded
 from anchors.companion.errors import InputError
 from anchors.companion.paths import ROOT, relative
+from anchors.companion.plain import YAML, read_text, read_yaml
 from anchors.companion.published import paper
 from anchors.companion.results import Row, Shown, Verdict
 from anchors.companion.stats import mean_interval
@@ -215,16 +216,11 @@ def own_rows(path: str) -> pd.DataFrame:
 
 
 def _read(file: Path, name: str) -> list[Any]:
-    import yaml
-
     if file.suffix not in (".yml", ".yaml", ".csv"):
         raise InputError(name, f"a file of kind {file.suffix!r}", ".yml | .yaml | .csv", "Save it as one of these.")
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        rows = _cells(text) if file.suffix == ".csv" else yaml.safe_load(text)
-    except OSError as error:
-        raise InputError(name, error.strerror, "a file that can be read", "Mind the path.") from error
-    except (UnicodeDecodeError, yaml.YAMLError, csv.Error) as error:
+        rows = _cells(read_text(file, YAML)) if file.suffix == ".csv" else read_yaml(file)
+    except csv.Error as error:
         raise InputError(name, str(error)[:120], "UTF-8 text in that format", "Mend it.") from error
     if not isinstance(rows, list) or not rows:
         raise InputError(name, "no rows", f"rows with {', '.join(('model', 'dataset', *METRICS))}", "Add rows.")

@@ -20,6 +20,7 @@ from anchors.companion.errors import AnchorsError
 from anchors.companion.files import atomic_write, sha256
 from anchors.companion.paths import cache_dir
 from anchors.models.language import SHIPPED
+from anchors.models.pins import TOLD
 from anchors.models.tiny import Architecture, Example, Phase, train
 from anchors.rubric.writer import lexicon, program, prompts
 from anchors.rubric.writer.audit import TEXTS, measured, taught
@@ -109,6 +110,7 @@ def ship(network: Any, folder: Path, about: dict[str, Any], texts: int = TEXTS) 
     network.config.save_pretrained(folder)
     save_tokenizer(folder)
     record = about | measured(network, texts) | {"sha256": sha256(folder / "model.safetensors")}
+    record["files"] = {name: sha256(folder / name) for name in TOLD}
     atomic_write(folder / "provenance.json", (json.dumps(record, indent=1) + "\n").encode())
     return record
 

@@ -1,5 +1,6 @@
 """Traces in the official folder layout, released or your own: labels, matrices and rollouts, where they are there."""
 
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from anchors.thought.taxonomy import label_by_rules
 LABELLED, PLAIN, SOLUTION = "chunks_labeled.json", "chunks.json", "base_solution.json"
 FORCED = "_forced_answer"  # ends the name of the folder beside, with rollouts whose answer was forced
 DRAWS = 4000
+MOST = 200_000  # files and folders that are looked through for problems
 COUNTS = (
     f"How many rollouts had an answer is not in the files: intervals take the largest number up to {ROLLOUTS} that can "
     "give the stored share."
@@ -46,7 +48,14 @@ def folder(path: str | Path, counting: measured.Counting, similar: bool = False)
 
 def below(path: Path) -> list[Path]:
     """Return the problem folders in a tree, in order; those of forced answers belong to the ones beside them."""
-    found = {file.parent for name in (LABELLED, SOLUTION) for file in path.rglob(name)}
+    found, seen = [], 0
+    for place, folders, files in os.walk(path):  # links to folders are not followed
+        seen += len(folders) + len(files)
+        if seen > MOST:
+            cure = "Give the folder of one problem, or one nearer to the problems."
+            raise InputError(relative(path), f"more than {MOST:,} files", "problem folders", cure)
+        if LABELLED in files or SOLUTION in files:
+            found.append(Path(place))
     return sorted(one for one in found if not one.parent.name.endswith(FORCED))
 
 

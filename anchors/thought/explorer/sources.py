@@ -1,5 +1,6 @@
 """From what a reader has – a bundle, a store, a folder, a number, a name – to the traces of a bundle."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from anchors.companion.errors import InputError
 from anchors.companion.files import read_json
 from anchors.companion.paths import relative
+from anchors.companion.plain import TEXT, regular
 from anchors.thought import answers
 from anchors.thought.experiments import Case
 from anchors.thought.explorer import bundle, folders, measured
@@ -23,6 +25,7 @@ from anchors.thought.studies.methods import ANSWER
 from anchors.thought.taxonomy import label_by_rules
 
 NAME = re.compile(r"(?P<name>reasoner|smollm2|\d+)(?:/(?P<which>\d{1,9}|correct|incorrect))?")
+ROWS = 5_000_000  # of a table of rollouts
 LARGEST = 2**32 - 1  # of seeds and resamples
 EXPECTED = "a bundle, a store, a Parquet file, a folder, a released problem, reasoner/<number> or smollm2/<number>"
 
@@ -93,7 +96,7 @@ def _traces(source: Any, reading: Reading) -> list[dict[str, Any]]:
     if isinstance(source, RolloutStore):
         return _stored(source.path, lambda problem: source.table(problem=problem), reading)
     if isinstance(source, str | Path):
-        return _at(Path(source), reading) if Path(source).exists() else _named(str(source), reading)
+        return _at(Path(source), reading) if os.path.exists(source) else _named(str(source), reading)
     cure = "A Case goes with its rollouts: Explorer(store, cases=case)." if isinstance(source, Case) else ""
     raise InputError("source", type(source).__name__, EXPECTED, cure)
 
@@ -189,11 +192,21 @@ def _measured(case: Case, model: str, table: Any, forced: Any, reading: Reading)
 def _parquet(path: Path) -> Any:
     """Return the table of rollouts in a Parquet file."""
     import pandas as pd
+    import pyarrow.parquet as pq
 
+    regular(path)
     try:
+        about = pq.read_metadata(path)
+        size = sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
+        if about.num_rows > ROWS or size > TEXT:
+            found = f"{about.num_rows:,} rows of {size:,} bytes, unpacked"
+            raise InputError(relative(path), found, f"at most {ROWS:,} of {TEXT:,}", "Export fewer problems.")
         table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise InputError(relative(path), f"{error}"[:80], "rollouts as Parquet", "Export them again.") from error
+    except InputError:
+        raise
+    except Exception as error:  # the parser meets arbitrary bytes and may raise anything
+        said = " ".join(f"{error}".split())[:80]
+        raise InputError(relative(path), said, "rollouts as Parquet", "Export them again.") from error
     if missing := [name for name in COLUMNS if name not in table]:
         raise InputError(
             relative(path), f"no column {missing[0]!r}", ", ".join(COLUMNS), "Use RolloutStore.to_parquet."

@@ -19,6 +19,7 @@ from anchors.companion.errors import AnchorsError
 from anchors.companion.files import atomic_write, sha256
 from anchors.companion.paths import cache_dir
 from anchors.models.language import SHIPPED
+from anchors.models.pins import TOLD
 from anchors.models.tiny import IGNORED, Architecture, Example, Phase, train
 from anchors.thought.reasoner.program import (
     FORCED_SUFFIX,
@@ -115,6 +116,7 @@ def write_model(network: Any, folder: Path, about: dict[str, Any]) -> None:
     network.config.save_pretrained(folder)
     save_tokenizer(folder)
     record = about | {"sha256": sha256(folder / "model.safetensors")}
+    record["files"] = {name: sha256(folder / name) for name in TOLD}
     atomic_write(folder / "provenance.json", (json.dumps(record, indent=1) + "\n").encode())
 
 
