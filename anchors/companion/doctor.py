@@ -7,6 +7,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from anchors.companion import datasets
+from anchors.companion.browser import browser
 from anchors.companion.notebooks import notebooks
 from anchors.companion.paths import ROOT, cache_dir, mirror, relative
 
@@ -57,11 +58,6 @@ def gpu() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name(0)}, {torch.cuda.get_device_properties(0).total_memory / 2**30:.0f} GiB"
     return "none (the smoke and laptop profiles need none)"
-
-
-def browser() -> str | None:
-    """Return the path of an installed Chromium or Chrome, or None."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 DATA_PACKAGES = (
