@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import secrets
 import zipfile
@@ -16,6 +17,7 @@ from anchors.companion.errors import AnchorsError, InputError
 from anchors.companion.paths import relative
 
 Arrays = dict[str, np.ndarray]
+LARGEST = 4 * 2**30  # bytes of the arrays in one file: a few bytes on disk may claim to be any number
 _NUMERIC = "biufc"
 _PLAIN = _NUMERIC + "SU"
 
@@ -46,13 +48,16 @@ def read_mat(path: str | Path) -> Arrays:
         As :func:`read_arrays`; cells, structs and function handles are refused.
     """
     import h5py
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
 
     path = _existing(path)
     if h5py.is_hdf5(path):
         return read_hdf5(path)
     try:
+        _fits(path, sum(8 * math.prod(shape) for _, shape, _ in whosmat(path)))  # sparse ones become dense
         variables = loadmat(path)
+    except InputError:
+        raise
     except Exception as error:  # the parser meets arbitrary bytes and may raise anything
         raise _broken(path, error, "a whole MATLAB file") from error
     return {name: _plain(path, name, value) for name, value in variables.items() if not name.startswith("__")}
@@ -65,9 +70,13 @@ def read_npz(path: str | Path) -> Arrays:
         raise InputError(relative(path), "no zip directory", "a whole .npz archive", "It is truncated or no .npz file.")
     arrays = {}
     try:
+        with zipfile.ZipFile(path) as packed:
+            _fits(path, sum(member.file_size for member in packed.infolist()))
         with np.load(path, allow_pickle=False) as archive:
             for name in archive.files:
                 arrays[name] = archive[name]
+    except InputError:
+        raise
     except Exception as error:  # zip, zlib and header errors of a damaged archive
         if "allow_pickle" in str(error):
             raise _object(path, name) from error
@@ -82,13 +91,19 @@ def read_hdf5(path: str | Path) -> Arrays:
     path, arrays = _existing(path), {}
 
     def keep(name: str, node: object) -> None:
-        if isinstance(node, h5py.Dataset) and not name.startswith("#"):
+        if isinstance(node, h5py.Group):
+            _keeps_to_itself(path, node)
+        elif not name.startswith("#"):
             if node.dtype.kind not in _PLAIN:
                 raise _object(path, name)
+            if node.external or node.is_virtual:
+                raise _elsewhere(path, name)
+            _fits(path, node.nbytes + sum(array.nbytes for array in arrays.values()))
             arrays[name] = node[()].T if "MATLAB_class" in node.attrs else np.asarray(node[()])
 
     try:
         with h5py.File(path, "r") as store:
+            _keeps_to_itself(path, store)
             store.visititems(keep)
     except InputError:
         raise
@@ -147,6 +162,26 @@ def _plain(path: Path, name: str, value: object) -> np.ndarray:
     if array.dtype.kind not in _PLAIN:
         raise _object(path, name)
     return array
+
+
+def _keeps_to_itself(path: Path, group: Any) -> None:
+    """Refuse a group of an HDF5 file with links into other files: which ones are read is the reader's to say."""
+    import h5py
+
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+            raise _elsewhere(path, name)
+
+
+def _elsewhere(path: Path, name: str) -> InputError:
+    cure = "Copy it into the file: no other one is opened."
+    return InputError(f"{relative(path)}: {name}", "data that lie in another file", "data in this one", cure)
+
+
+def _fits(path: Path, size: int) -> None:
+    if size > LARGEST:
+        found = f"arrays of {size:,} bytes once they are unpacked"
+        raise InputError(relative(path), found, f"at most {LARGEST:,} bytes", "Store fewer rows, or several files.")
 
 
 def _object(path: Path, name: str) -> InputError:
