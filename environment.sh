@@ -14,7 +14,7 @@ named() { "$1" -V 2>&1 | head -n 1; }
 minor() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
 room() { # room GiB what cure
     free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
-    [ "$free" -ge "$1" ] || fail "disk: found $free GiB free; expected at least $1 GiB for $2. $3"
+    [ "${free:-$1}" -ge "$1" ] || fail "disk: found $free GiB free; expected at least $1 GiB for $2. $3"
 }
 
 python=$asked
@@ -29,6 +29,9 @@ fits "$python" || fail "Python: found $(named "$python"); expected $supported. $
 "$python" -c 'import venv, ensurepip' 2>/dev/null \
     || fail "venv: found a Python without it; expected the standard library's venv. On Debian: apt-get install python3-venv."
 
+( : >>.environment.lock ) 2>/dev/null \
+    || fail "folder: found $(pwd), which cannot be written; expected a clone of your own. Make room, or clone elsewhere."
+[ ! -e $venv ] || [ -d $venv ] || fail "$venv: found a file; expected a folder, or nothing. Remove it, then say make again."
 if command -v flock >/dev/null; then # a second make waits here, then finds the work done
     exec 9>.environment.lock
     flock 9
@@ -45,7 +48,8 @@ if [ -z "$clear" ] && [ -f $stamp ] && [ $stamp -nt requirements.lock ] && [ $st
 if [ -n "$clear" ] || [ ! -x $venv/bin/python ]; then
     room 4 "the environment" "Make room or clone elsewhere."
     [ -z "$clear" ] || echo "$venv is of another Python: making it anew with $(named "$python")"
-    "$python" -m venv $clear $venv
+    "$python" -m venv $clear $venv >&2 \
+        || fail "venv: found that $python made none (it says why above); expected an environment in $venv. Remove $venv, then say make again."
 fi
 pip="$venv/bin/python -m pip --disable-pip-version-check"
 

@@ -10,6 +10,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -25,6 +27,7 @@ from anchors.companion.used import note_dataset
 REGISTRY = DATA / "datasets.yml"
 TIMEOUT = 10  # seconds, to connect and between two packets
 GRACE, SLOWEST = 30, 20_000  # an address may take so many seconds for a file, and one more for so many bytes
+REDIRECTS = 5  # followed for one file
 RETRIES = 1  # rounds after the first, over the addresses whose failure may pass
 FORGET = 600  # seconds after which a data set or a host that failed is asked again
 CURE = "Set ANCHORS_DATA_MIRROR to a folder that holds it; see make doctor."
@@ -355,24 +358,53 @@ def _get(url: str, file: DataFile, target: Path) -> None:
         raise _Refused(f"cannot be reached; {type(error).__name__}: {error}") from error
     except httpx.HTTPError as error:
         raise _Refused(f"breaks off; {type(error).__name__}: {error}", passing=True) from error
+    except httpx.InvalidURL as error:
+        raise _Refused(f"redirects to no address; {error}") from error
     if (found := sha256(target)) != file.sha256:
         raise _Refused(f"other bytes; found sha256 {found}, expected sha256 {file.sha256}")
 
 
 def _stream(url: str, file: DataFile, target: Path, deadline: float) -> None:
+    """Write the body of an answer, which must neither be longer than the file nor take longer than until ``deadline``.
+
+    A timer ends the connection in the middle of whatever it waits for, headers that drip included.
+    """
     import httpx
     from tqdm import tqdm
 
+    from anchors.companion.watched import TooLate, watched
+
     quiet, size = os.environ.get("ANCHORS_HEADLESS") == "1", 0
-    request = {"timeout": TIMEOUT, "follow_redirects": True, "headers": {"Accept-Encoding": "identity"}}
-    with httpx.stream("GET", url, **request) as answer, target.open("wb") as out:
-        answer.raise_for_status()
-        with tqdm(total=file.bytes, unit="B", unit_scale=True, desc=Path(file.path).name, disable=quiet) as bar:
+    try:
+        with (
+            httpx.Client(timeout=TIMEOUT) as client,
+            watched(deadline) as extensions,
+            target.open("wb") as out,
+            _followed(client, url, extensions) as answer,
+            tqdm(total=file.bytes, unit="B", unit_scale=True, desc=Path(file.path).name, disable=quiet) as bar,
+        ):
             for chunk in answer.iter_raw():
                 bar.update(len(chunk))
                 size += len(chunk)
                 if size > file.bytes:
                     raise _Refused(f"too many bytes; expected {file.bytes:,}")
-                if time.monotonic() > deadline:
-                    raise _Refused(f"too slow; {size:,} of {file.bytes:,} bytes when its time was over")
                 out.write(chunk)
+    except TooLate as late:
+        raise _Refused(f"too slow; {size:,} of {file.bytes:,} bytes when its time was over") from late
+
+
+@contextmanager
+def _followed(client: Any, url: str, extensions: dict[str, Any]) -> Iterator[Any]:
+    """Yield the answer behind at most :data:`REDIRECTS` redirects, whose bodies are not read."""
+    request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"}, extensions=extensions)
+    for _ in range(1 + REDIRECTS):
+        answer = client.send(request, stream=True)
+        try:
+            if answer.next_request is None:
+                answer.raise_for_status()
+                yield answer
+                return
+            request = answer.next_request
+        finally:
+            answer.close()
+    raise _Refused(f"redirects on and on; {REDIRECTS} were followed")

@@ -4,14 +4,22 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from anchors.companion import datasets
+from anchors.companion.browser import CURE, browser
+from anchors.companion.errors import AnchorsError
+from anchors.companion.files import unwritable
 from anchors.companion.notebooks import notebooks
-from anchors.companion.paths import ROOT, cache_dir, mirror, relative
+from anchors.companion.paths import ROOT, cache_dir, figures_dir, mirror, relative
 
 PACKAGES = ("jupyterlab", "papermill", "nbval", "torch", "transformers", "numpy", "matplotlib", "seaborn", "faiss-cpu")
 NEEDED_FREE_GIB = 4
+PROBE = 4096  # bytes written to see whether a folder takes any
+LEAST, BELOW, PYTHONS = (3, 11, 5), (3, 14), "3.11.5 to 3.13"  # as in environment.sh
 
 
 def machine() -> list[tuple[str, str]]:
@@ -20,20 +28,45 @@ def machine() -> list[tuple[str, str]]:
 
     memory = psutil.virtual_memory()
     disk = shutil.disk_usage(ROOT).free / 2**30
+    fit = "ok" if LEAST <= sys.version_info[:3] < BELOW else f"{PYTHONS} is needed"
     return [
-        (
-            "Python",
-            f"{platform.python_version()} ({'ok' if sys.version_info >= (3, 11) else '3.11 or newer is needed'})",
-        ),
+        ("Python", f"{platform.python_version()} ({fit})"),
         ("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
         ("cores", f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"),
         ("memory", f"{memory.total / 2**30:.0f} GiB, {memory.available / 2**30:.0f} GiB free"),
         ("disk", f"{disk:.0f} GiB free" + ("" if disk >= NEEDED_FREE_GIB else f" (less than {NEEDED_FREE_GIB})")),
         ("GPU", gpu()),
-        ("browser", browser() or "no Chromium: only the browser tests need it (Debian: apt-get install chromium)"),
-        ("cache", relative(cache_dir())),
+        ("browser", _or_why(lambda: browser() or f"no Chromium: only the browser tests need it. {CURE}")),
+        ("cache", _or_why(lambda: relative(cache_dir()))),
         ("mirror", _mirror()),
     ]
+
+
+def _or_why(ask: Callable[[], str]) -> str:
+    """Return an answer, or the one line that says why there is none: the examination goes on."""
+    try:
+        return ask()
+    except AnchorsError as error:
+        return str(error)
+
+
+def obstacles() -> list[str]:
+    """Return a line for each folder without which nothing can be built: it cannot be made or written, or is full."""
+    found = [_obstacle(*one) for one in ((cache_dir, "ANCHORS_CACHE"), (figures_dir, "ANCHORS_FIGURES"))]
+    return [line for line in found if line]
+
+
+def _obstacle(folder: Callable[[], Path], variable: str) -> str:
+    place = None
+    try:
+        place = folder()
+        with tempfile.TemporaryFile(dir=place) as probe:
+            probe.write(b"0" * PROBE)
+    except OSError as error:
+        return f"{unwritable(place, error)} ({variable})"
+    except AnchorsError as error:
+        return str(error)
+    return ""
 
 
 def _version(name: str) -> str:
@@ -52,16 +85,13 @@ def _mirror() -> str:
 
 def gpu() -> str:
     """Return the name of the GPU that torch can use, or ``none: the laptop profile needs none``."""
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        return "unknown: torch is missing"
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name(0)}, {torch.cuda.get_device_properties(0).total_memory / 2**30:.0f} GiB"
     return "none (the smoke and laptop profiles need none)"
-
-
-def browser() -> str | None:
-    """Return the path of an installed Chromium or Chrome, or None."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 DATA_PACKAGES = (
@@ -92,9 +122,15 @@ def data_sets() -> list[str]:
 def report() -> str:
     """Return the whole examination as text."""
     lines = [f"{name:9} {finding}" for name, finding in machine()]
-    lines += ["", "data sets", *data_sets()]
+    lines += ["", "data sets"]
+    try:
+        lines += data_sets()
+        left = unbuilt()
+    except AnchorsError as error:
+        lines, left = [*lines, f"  not examined: {error}"], []
     lines += [f"  {name:20} {'here' if found else 'missing':12} installed package" for name, found in packaged()]
-    left = unbuilt()
+    if blocked := obstacles():
+        return "\n".join([*lines, "", "nothing can be built here", *(f"  {line}" for line in blocked)])
     lines += ["", "cannot be built here" if left else "every figure can be built here"]
     lines += [f"  {id}: needs {names}" for id, names in left]
     return "\n".join(lines)

@@ -7,11 +7,18 @@ results are the same. ``ANCHORS_FORK=0`` switches it off, ``ANCHORS_FORK=1`` on 
 
 import multiprocessing
 import os
+import shutil
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint
 from multiprocessing import forkserver
+from pathlib import Path
+from stat import S_ISREG
 from threading import Lock
 from typing import Any
 
@@ -26,12 +33,60 @@ READ_AT_IMPORT = ("HF_", "KMP_", "MKL_", "MPL", "NUMEXPR_", "OMP_", "OPENBLAS_",
 QUIET = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # a process with a second thread must not fork
 PRELOADED = ["ipykernel.kernelapp", "anchors.companion.preloaded"]
 STARTING = Lock()
+LONGEST = 80  # bytes of a folder's path: a socket's has 107 at most, and its name goes after it
+PREFIX = "anchors-"  # of folders with sockets
+FRESH = 60  # seconds for which such a folder may not be held yet
+
+
+def short_folder() -> str | None:
+    """Return a folder for temporary files whose path is short enough for sockets in it, None where there is none."""
+    for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):
+        if len(os.fsencode(folder)) <= LONGEST and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return None
+
+
+@contextmanager
+def sockets() -> Iterator[str | None]:
+    """Yield a folder for the sockets of one kernel, removed at the end; None where only TCP is left.
+
+    What a build left that was killed is removed as well: nobody holds its lock any more.
+    """
+    place = None if os.name == "nt" else short_folder()
+    if place is None:
+        yield None
+        return
+    import fcntl
+
+    sweep(Path(place))
+    folder = tempfile.mkdtemp(prefix=PREFIX, dir=place)
+    with open(f"{folder}/held", "wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def sweep(place: Path) -> None:
+    """Remove the folders with sockets that nobody holds; once in each process."""
+    import fcntl
+
+    for folder in place.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            about, mark = folder.lstat(), folder / "held"
+            if about.st_uid != os.getuid() or time.time() - about.st_mtime < FRESH or not S_ISREG(mark.lstat().st_mode):
+                continue
+            with open(mark, "rb") as held:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def provide(kernels: int = WORTH) -> bool:
     """Let this process fork its kernels when that pays for so many of them; return whether it does."""
     wanted = os.environ.get("ANCHORS_FORK", "")
-    if sys.platform != "linux" or is_script() or wanted == "0" or (wanted != "1" and kernels < WORTH):
+    if not can_fork() or wanted == "0" or (wanted != "1" and kernels < WORTH):
         return False
     register()
     start_server()
@@ -47,8 +102,13 @@ def register() -> None:
 
 def pytest_configure(config: Any) -> None:
     """As a plugin (``pytest -p anchors.companion.kernels --nbval …``), fork the kernels of tested notebooks."""
-    if sys.platform == "linux" and not is_script() and os.environ.get("ANCHORS_FORK", "") != "0":
+    if can_fork() and os.environ.get("ANCHORS_FORK", "") != "0":
         register()
+
+
+def can_fork() -> bool:
+    """Return whether kernels can be forked here: on Linux, by no script, with a folder for the server's socket."""
+    return sys.platform == "linux" and not is_script() and short_folder() is not None
 
 
 def is_script() -> bool:
@@ -62,11 +122,13 @@ def is_script() -> bool:
 def start_server() -> dict[str, str]:
     """Start the process that forks kernels, without waiting for it; return what its libraries were told."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
-    before = dict(os.environ)
+    before, place = dict(os.environ), tempfile.tempdir
     os.environ.update(QUIET)
+    tempfile.tempdir = short_folder()  # its socket lies where temporary files do
     try:
         forkserver.ensure_running()
     finally:
+        tempfile.tempdir = place
         for name in QUIET:
             os.environ.pop(name)
         os.environ.update({name: before[name] for name in QUIET if name in before})

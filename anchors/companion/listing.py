@@ -23,7 +23,13 @@ def write_listings(press: Press, place: Place, behind: dict[str, dict[str, Any]]
         name = str(path.relative_to(ROOT))
         users = {"tests": sorted(tests[name]), "figures": sorted(figures[name])}
         values = partial(_values, path, place, users)
-        press.page(place.link(path), "source.html.j2", [path.read_text(encoding="utf-8"), users], values, code=True)
+        press.page(
+            place.link(path),
+            "source.html.j2",
+            [_text(path), users],
+            values,
+            code=True,
+        )
 
 
 def _users(behind: dict[str, dict[str, Any]]) -> tuple[dict[str, set], dict[str, set]]:
@@ -46,6 +52,11 @@ def _values(path: Path, place: Place, users: dict[str, list[str]]) -> dict[str, 
     }  # fmt: skip
 
 
+def _text(path: Path) -> str:
+    """Return the text of a file; bytes that are none are shown as such and stop no page."""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
 def lines(path: Path) -> str:
     """Return a file as HTML, each line in a span ``L-<number>``."""
     from pygments import highlight
@@ -54,7 +65,7 @@ def lines(path: Path) -> str:
     from pygments.lexers.special import TextLexer
     from pygments.util import ClassNotFound
 
-    text = path.read_text(encoding="utf-8")
+    text = _text(path)
     try:
         lexer = get_lexer_for_filename(path.name, stripnl=False)
     except ClassNotFound:

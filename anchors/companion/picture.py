@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from anchors.companion.doctor import browser
+from anchors.companion.browser import CURE, browser
 from anchors.companion.errors import InputError
 from anchors.companion.files import atomic_write
 from anchors.companion.paths import PAPERS, figures_dir
@@ -29,7 +29,7 @@ def photographs() -> list[Path]:
     if not (root / "index.html").is_file():
         raise InputError("figures/index.html", "no such file", "the gallery", "Run make figures first.")
     if browser() is None:
-        raise InputError("Chromium", "none", "an installed Chromium", "On Debian: apt-get install chromium.")
+        raise InputError("Chromium", "none", "an installed Chromium", CURE)
     pages = {f"play_{paper}": page for paper in PAPERS for page in sorted(root.glob(f"{paper}/*.play.html"))[:1]}
     with sync_playwright() as play:
         chromium = play.chromium.launch(executable_path=browser(), args=list(CHROMIUM_FLAGS))

@@ -271,9 +271,11 @@ def output_stem(id: str, profile: str, overrides: dict[str, Any], reduced: bool 
     """
     if not overrides:
         return (figures_dir() / "_reduced" if reduced and profile == "laptop" else figures_root(profile)) / id
-    words = ",".join(f"{k}={v}" for k, v in sorted(overrides.items())).replace("/", "_").replace(" ", "")
+    said = ",".join(f"{k}={v}" for k, v in sorted(overrides.items()))
+    words = said.replace("/", "_").replace(" ", "")
     folder = "_custom" if profile == "laptop" else f"_custom_{profile}"
-    short = words if len(words) <= 100 else f"{words[:90]}-{digest(words)[:8]}"
+    plain = len(words) <= 100 and words.isascii() and words == said.replace(", ", ",")
+    short = words if plain else f"{words.encode()[:90].decode(errors='ignore')}-{digest(said)[:8]}"
     return figures_dir() / folder / f"{id}__{short}"
 
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
-from tempfile import TemporaryDirectory
 from threading import Event, Thread, current_thread, main_thread
 from typing import Any
 
@@ -357,19 +356,32 @@ def _forget(task: Task) -> None:
 
 
 def execute(notebook: Path, target: Path, values: dict[str, Any]) -> None:
-    """Run a notebook through papermill to a partial file; rename it to ``target`` when it is complete."""
+    """Run a notebook through papermill to a partial file; rename it to ``target`` when it is complete.
+
+    A kernel that was killed (for want of memory, say) is tried once more, unless the build itself was ended: that no
+    longer listens to Ctrl-C (:func:`asked_to_stop`).
+    """
     import logging
 
     import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    from anchors.companion.kernels import sockets
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     partial = target.with_name(f".{target.stem}.partial.ipynb")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="anchors-") as folder:
-        papermill.execute_notebook(
-            str(notebook), str(partial), values, kernel_name="python3", progress_bar=False,
-            cwd=str(ROOT), start_timeout=120, config=_kernel_config(folder),
-        )  # fmt: skip
+    for last in (False, True):
+        try:
+            with sockets() as folder:
+                papermill.execute_notebook(
+                    str(notebook), str(partial), values, kernel_name="python3", progress_bar=False,
+                    cwd=str(ROOT), start_timeout=120, config=_kernel_config(folder),
+                )  # fmt: skip
+            break
+        except DeadKernelError:
+            if last or getattr(signal.getsignal(signal.SIGINT), "__module__", "") != __name__:
+                raise
     os.replace(partial, target)
 
 
@@ -380,11 +392,11 @@ def _provide_kernels(count: int) -> None:
     kernels.provide(count)
 
 
-def _kernel_config(folder: str):
+def _kernel_config(folder: str | None):
     """Return settings that give the kernel its own socket files: kernels that start together race for TCP ports."""
     from traitlets.config import Config
 
-    sockets = {} if os.name == "nt" else {"transport": "ipc", "ip": f"{folder}/kernel"}
+    sockets = {} if folder is None else {"transport": "ipc", "ip": f"{folder}/kernel"}
     return Config({"KernelManager": sockets, "AsyncKernelManager": sockets})
 
 

@@ -4,13 +4,14 @@ import json
 import re
 from pathlib import Path
 
-from anchors.companion.errors import InputError
+from anchors.companion.errors import AnchorsError, InputError, short
 from anchors.companion.files import atomic_write
 from anchors.companion.paths import NOTEBOOKS, PAPERS, ROOT, relative
 from anchors.companion.published import paper
 
 TEMPLATES = Path(__file__).with_name("templates")
 CLAIM = "The mean of a few exponential draws finds the true mean."
+LONGEST = 60  # characters of an id: files are called by it
 SECONDS = 5  # that the example takes on the reference machine, cold
 
 
@@ -28,8 +29,13 @@ def write(id: str) -> str:
     for path in (notebook, module):
         if path.exists():
             raise InputError("ID", f"{id!r}, but {relative(path)} is there", "a new name", "Choose another one.")
+    content = _notebook(id, key, name, study).encode()
     atomic_write(module, (TEMPLATES / "new_study.txt").read_bytes())
-    atomic_write(notebook, _notebook(id, key, name, study).encode())
+    try:
+        atomic_write(notebook, content)
+    except AnchorsError:
+        module.unlink()
+        raise
     return (
         f"written: {relative(notebook)}\nwritten: {relative(module)}\nBoth work as they are. Next:\n"
         f"  make lab ID={id}      # change claim, computation and figure\n"
@@ -40,9 +46,9 @@ def write(id: str) -> str:
 
 def _checked(id: str) -> tuple[str, str]:
     found = re.fullmatch(rf"({'|'.join(PAPERS)})/([a-z][a-z0-9]*(?:_[a-z0-9]+)*)", id)
-    if found is None:
-        expected = f"{' | '.join(PAPERS)}, a slash, a name in small letters"
-        raise InputError("ID", repr(id), expected, "For example make new ID=hashing/own_idea.")
+    if found is None or len(id) > LONGEST:
+        expected = f"{' | '.join(PAPERS)}, a slash, a name of at most {LONGEST} small letters"
+        raise InputError("ID", short(id), expected, "For example make new ID=hashing/own_idea.")
     return found[1], found[2]
 
 

@@ -17,7 +17,8 @@ from typing import Any
 from anchors.companion.errors import AnchorsError, InputError
 from anchors.companion.progress import bar
 from anchors.models.dispatch import Dispatch, Manner, Refusal, Send
-from anchors.models.remote import TOO_LONG, Endpoint
+from anchors.models.remote import Endpoint
+from anchors.models.wire import TOO_LONG, whole
 
 PATH = "chat/completions"
 CURE = (
@@ -60,7 +61,7 @@ class Budget:
 
     def __post_init__(self):
         for name in ("requests", "tokens"):
-            if (value := getattr(self, name)) is not None and not value >= 0:
+            if (value := getattr(self, name)) is not None and not value >= 0:  # NaN neither
                 raise InputError(f"budget: {name}", value, "0 or more, or None for no limit")
         if self.tokens_per_minute is not None and not self.tokens_per_minute > 0:
             raise InputError("budget: tokens_per_minute", self.tokens_per_minute, "more than 0, or None for no limit")
@@ -142,8 +143,8 @@ class Chat:
             return
         end = self.endpoint
         manner = Manner(end.concurrency, end.retries, end.pause, f"{end.model!r} to answer at /v1/{PATH}", CURE)
-        whole = [self._whole(body) for body in bodies]
-        work = _Patient(end.urls, whole, self._sender, manner)
+        full = [self._whole(body) for body in bodies]
+        work = _Patient(end.urls, full, self._sender, manner)
         for host in work.hosts:
             host.proven, host.strikes = self._known.get(host.url, (False, 0))
         try:
@@ -160,10 +161,10 @@ class Chat:
 
     def _whole(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return a body with the model and the endpoint's further fields, whose word for the limit comes first."""
-        whole = {"model": self.endpoint.model} | body | self.extra
+        full = {"model": self.endpoint.model} | body | self.extra
         if "max_completion_tokens" in self.extra:
-            whole.pop("max_tokens", None)
-        return whole
+            full.pop("max_tokens", None)
+        return full
 
     @asynccontextmanager
     async def _sender(self) -> AsyncIterator[Send]:
@@ -269,13 +270,13 @@ def kind_of(refusal: Refusal) -> str:
 
 def _hand_over(results: Any, done: Done, total: int, label: str, track: bool) -> bool:
     """Give each result to ``done``; return whether all requests were made."""
-    whole = True
+    complete = True
     with bar(label, track, total=total) as progress:
         for place, result in results:
             done(place, result)
             progress.update()
-            whole = whole and not isinstance(result, OverBudget)
-    return whole
+            complete = complete and not isinstance(result, OverBudget)
+    return complete
 
 
 def _chatted(answer: Any) -> Chatted:
@@ -284,7 +285,7 @@ def _chatted(answer: Any) -> Chatted:
     text, reason = choice["message"].get("content"), choice.get("finish_reason")
     if not isinstance(text, str | None) or reason in ("abort", "error"):
         raise ValueError(reason)
-    text = (text or "").encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair, a store may not
+    text = whole(text or "")
     counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
     known = all(isinstance(count, int) and 0 <= count < 1 << 53 for count in counts)
     return Chatted(text, reason != "length", *(counts if known else (-1, -1)))

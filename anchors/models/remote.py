@@ -8,11 +8,11 @@ generation config unless it is started with ``--generation-config vllm``.
 
 import math
 import os
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from numbers import Integral
 from threading import Lock
 from typing import Any
 
@@ -23,14 +23,12 @@ from anchors.companion.progress import bar
 from anchors.models.dispatch import Dispatch, Manner, Refusal, Send, Trouble
 from anchors.models.sampling import Continuation
 from anchors.models.scoring import TOP, Scored
+from anchors.models.wire import address, header_key, hidden, post, read_answer, whole, written
 
-KEYS = ("ANCHORS_API_KEY", "OPENAI_API_KEY")  # environment variables
+OWN_KEY, OPENAI_KEY = "ANCHORS_API_KEY", "OPENAI_API_KEY"  # environment variables
+OPENAI = "https://api.openai.com"  # the only place that the second key goes to
 CONNECT = 10.0  # seconds for a connection
-PATIENCE = 600.0  # longest wait a server may ask for, seconds
 ENDS = {"stop": True, "eos": True, "eos_token": True, "stop_sequence": True, "length": False}
-TOO_LONG = re.compile(
-    r"context|too (long|large)|longer than|exceed|must be (<=|at least)|max(imum)? (model )?len", re.I
-)
 CURE = (
     "Check the url, the model's name and the key (ANCHORS_API_KEY); leave out what the server does not take "
     "(logprobs=False, seeded=False)."
@@ -45,7 +43,8 @@ class Endpoint:
     ----------
     urls : of the servers, with or without ``/v1``; whichever is free takes the next request.
     model : as the servers call it. name : under which rollouts are stored; the model by default.
-    key : sent as a bearer token and never shown; ``ANCHORS_API_KEY`` or ``OPENAI_API_KEY`` by default.
+    key : sent as a bearer token to ``urls``, never on to where they redirect, and never shown; ``ANCHORS_API_KEY`` by
+        default. ``OPENAI_API_KEY`` is sent to api.openai.com alone.
     concurrency : requests under way per server. rate : requests per second at most, over all servers.
     retries : attempts after the first one; ``pause`` seconds before the first of them, about twice as long each time.
     timeout : seconds an attempt may take.
@@ -73,12 +72,14 @@ class Endpoint:
 
     def __post_init__(self):
         urls = [self.urls] if isinstance(self.urls, str) else self.urls
-        self.urls = tuple(dict.fromkeys(_base(url) for url in urls))
-        self.key = _key(self.key or next((os.environ[name] for name in KEYS if os.environ.get(name)), None))
+        self.urls = tuple(dict.fromkeys(address(url) for url in urls))
+        self.key = header_key(self.key or os.environ.get(OWN_KEY), OWN_KEY)
         self.name = self.name or self.model
         if not self.urls or not self.model:
             raise InputError("endpoint", "no url or no model", "at least one url and a model's name")
-        if self.concurrency < 1 or self.retries < 0 or self.timeout <= 0 or (self.rate is not None and self.rate <= 0):
+        above = (self.timeout, 1 if self.rate is None else self.rate)
+        fit = all(0 < x < math.inf for x in above) and 0 <= self.pause < math.inf
+        if not (fit and all(isinstance(n, Integral) and n >= 0 for n in (self.concurrency - 1, self.retries))):
             found = (self.concurrency, self.retries, self.timeout, self.rate)
             raise InputError("concurrency, retries, timeout, rate", found, "1 or more, 0 or more, and above 0 the last")
         self._pace = _Pace(self.rate)
@@ -176,30 +177,45 @@ class Endpoint:
         manner = Manner(self.concurrency, self.retries, self.pause, f"{self.model!r} to answer at /v1/{path}", CURE)
         return Dispatch(self.urls, bodies, lambda: self._sender(path, read), manner).results()
 
+    def _key_for(self, url: str) -> str | None:
+        """Return the key that may be sent to one of the servers."""
+        if self.key is None and (url == OPENAI or url.startswith(f"{OPENAI}/")):
+            return header_key(os.environ.get(OPENAI_KEY), OPENAI_KEY)
+        return self.key
+
     @asynccontextmanager
     async def _sender(self, path: str, read: Callable[[Any], Any]) -> AsyncIterator[Send]:
-        """Open an HTTP client and give the function that posts one request; the key is in its header only."""
+        """Open an HTTP client and give the function that posts one request; the key is in its header only.
+
+        Whatever goes wrong with one request is a Trouble or a Refusal of that request, without the key in its text, and
+        with nothing behind it: a traceback would show it.
+        """
         import asyncio
 
         import httpx
 
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         timeout = httpx.Timeout(None, connect=min(CONNECT, self.timeout))
-        async with httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout) as client:
+        async with httpx.AsyncClient(limits=limits, timeout=timeout) as client:
 
             async def send(url: str, body: dict[str, Any]) -> Any:
                 await asyncio.sleep(self._pace.wait())
+                key, content = self._key_for(url), written(body)
                 try:
                     async with asyncio.timeout(self.timeout):
-                        response = await client.post(f"{url}/v1/{path}", json=body)
-                except TimeoutError as error:
-                    raise Trouble(f"no answer within {self.timeout:g} s") from error
+                        answer = await post(client, f"{url}/v1/{path}", content, key)
+                except TimeoutError:
+                    failure = Trouble(f"no answer within {self.timeout:g} s")
                 except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                    raise Trouble(f"cannot be reached ({str(error) or 'timeout'})", absent=True) from error
-                except httpx.HTTPError as error:
-                    raise Trouble(f"broke the connection ({str(error) or type(error).__name__})") from error
-                return _read(response, read, self.key)
+                    failure = Trouble(f"cannot be reached ({hidden(str(error), key) or 'timeout'})", absent=True)
+                except Refusal as refusal:
+                    failure = refusal
+                except Exception as error:  # httpx's own, and what a hostile answer makes of its parsers
+                    why = hidden(str(error), key) or type(error).__name__
+                    failure = Trouble(f"broke the connection ({why[:200]})")
+                else:
+                    return read_answer(answer, read, key)
+                raise failure from None
 
             yield send
 
@@ -219,70 +235,13 @@ class _Pace:
             return start - now
 
 
-def _base(url: str) -> str:
-    """Return a url without ``/v1`` at its end."""
-    base = str(url).strip().rstrip("/").removesuffix("/v1").rstrip("/")
-    if not re.fullmatch(r"https?://[^\s/?#@]+?(:\d{1,5})?(/[^\s?#@]*)?", base):
-        shown = re.sub(r"//[^/]*@", "//…@", base)
-        raise InputError("url", repr(shown), "http(s)://host:port", "Give a key as key=, not in the url.")
-    return base
-
-
-def _key(key: str | None) -> str | None:
-    """Return a key as a header may hold it; it is never part of an error."""
-    key = (key or "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise InputError("key", "characters no HTTP header may hold", "printable ASCII", "Check ANCHORS_API_KEY.")
-    return key or None
-
-
 def _check(max_new_tokens: int, temperature: float, top_p: float) -> None:
-    if max_new_tokens < 1:
+    if not (isinstance(max_new_tokens, Integral) and max_new_tokens >= 1):
         raise InputError("max_new_tokens", max_new_tokens, "at least 1")
-    if not temperature >= 0:
+    if not 0 <= temperature < math.inf:
         raise InputError("temperature", temperature, "0 (the most likely token) or more")
     if not 0 < top_p <= 1:
         raise InputError("top_p", top_p, "more than 0, at most 1")
-
-
-def _read(response: Any, read: Callable[[Any], Any], key: str | None) -> Any:
-    """Return what ``read`` finds in an answer; Trouble or Refusal when it is none."""
-    status = response.status_code
-    if 200 <= status < 300:
-        try:
-            return read(response.json())
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise Trouble(f"an answer that cannot be read ({_said(response, key)})") from error
-    said = _said(response, key)
-    if status in (408, 425, 429) or status >= 500:
-        raise Trouble(said, pause=_asked_pause(response.headers.get("retry-after", "")))
-    if status == 413 or (status in (400, 422) and TOO_LONG.search(said)):
-        raise Refusal(said, "request")
-    raise Refusal(said, "way" if status in (400, 422) else "server")
-
-
-def _said(response: Any, key: str | None) -> str:
-    """Return status and message of an answer in one line, without the key should the server repeat it."""
-    try:
-        told = response.json()
-        told = next(told[name] for name in ("error", "detail", "message") if told.get(name))
-        told = told.get("message", told) if isinstance(told, dict) else told
-    except (ValueError, AttributeError, StopIteration):
-        told = response.text
-    line = " ".join(str(told).split())
-    line = line.replace(key, "…") if key else line
-    return f"status {response.status_code}: {line[:200] or 'no text'}"
-
-
-def _asked_pause(value: str) -> float:
-    """Return the seconds that a Retry-After header asks for, a number or a date."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        seconds = float(value) if value.strip().isdigit() else parsedate_to_datetime(value).timestamp() - time.time()
-    except ValueError:
-        return 0.0
-    return min(max(seconds, 0.0), PATIENCE)
 
 
 def _completion(answer: Any) -> dict[str, Any]:
@@ -293,7 +252,7 @@ def _completion(answer: Any) -> dict[str, Any]:
         raise ValueError(reason)
     values = (choice.get("logprobs") or {}).get("token_logprobs") or [None]
     logprob = math.nan if None in values else float(sum(values))
-    return {"text": text, "logprob": logprob, "finished": ENDS.get(reason, False), "error": None}
+    return {"text": whole(text), "logprob": logprob, "finished": ENDS.get(reason, False), "error": None}
 
 
 def _echoed(answer: Any) -> tuple | None:
@@ -307,7 +266,7 @@ def _reply(answer: Any) -> str:
     content = answer["choices"][0]["message"]["content"]
     if not isinstance(content, str):
         raise TypeError("no text")
-    return content
+    return whole(content)
 
 
 def _continuation(result: Any, seed: int) -> Continuation:

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from anchors.companion.doctor import browser
+from anchors.companion.browser import browser
 from anchors.companion.paths import ROOT
 from anchors.companion.picture import CHROMIUM_FLAGS
 

@@ -6,7 +6,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 from anchors.companion import widgets
-from anchors.companion.doctor import browser
+from anchors.companion.browser import browser
 from anchors.companion.picture import CHROMIUM_FLAGS
 
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}

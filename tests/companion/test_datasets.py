@@ -1,5 +1,6 @@
 """The registry: cache, mirror, downloads from a server on the loopback, and what happens when they fail."""
 
+import gzip
 import hashlib
 import os
 import signal
@@ -19,8 +20,70 @@ from anchors.companion.errors import AnchorsError, InputError, MissingData
 from anchors.companion.paths import ROOT
 
 CONTENT = bytes(range(256)) * 400
+BOMB = gzip.compress(bytes(10**8))[: len(CONTENT)]
 HALF_SENT, LET_GO = threading.Event(), threading.Event()
 HITS = []
+
+
+def drip_header(handler):
+    """Send a header a letter at a time, without end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while True:
+        handler.wfile.write(b"a")
+        time.sleep(0.02)
+
+
+def redirect(to, body=b""):
+    """Return what answers with a redirect, whose body goes on as long as somebody reads it."""
+
+    def answer(handler):
+        handler.send_response(302)
+        handler.send_header("Location", to)
+        handler.end_headers()
+        while body:
+            handler.wfile.write(body)
+
+    return answer
+
+
+def status(handler):
+    handler.send_response(500)
+    handler.end_headers()
+    while True:
+        handler.wfile.write(CONTENT)
+
+
+def bomb(handler):
+    """Send a few bytes that become a hundred megabytes, by whatever encoding."""
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.send_header("Content-Length", str(len(BOMB)))
+    handler.end_headers()
+    handler.wfile.write(BOMB)
+
+
+def many_headers(handler):
+    handler.send_response(200)
+    for number in range(100_000):
+        handler.send_header(f"X-{number}", "a" * 90)
+    handler.end_headers()
+
+
+ODD = {
+    "/dripping-header": drip_header,
+    "/loop": redirect("/loop"),
+    "/chain": redirect("/loop"),
+    "/endless-redirect": redirect("/good", CONTENT),
+    "/redirect": redirect("/good"),
+    "/to-a-file": redirect("file:///etc/passwd"),
+    "/to-nothing": redirect("http://"),
+    "/to-a-bad-port": redirect("http://127.0.0.1:99999/"),
+    "/endless-error": status,
+    "/bomb": bomb,
+    "/many-headers": many_headers,
+    "/no-http": lambda handler: handler.wfile.write(b"hello\r\n\r\n"),
+    "/nothing": lambda handler: None,
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,6 +91,10 @@ class Handler(BaseHTTPRequestHandler):
         HITS.append(self.path)
         if self.path == "/missing" or (self.path == "/flaky" and len(HITS) == 1):
             self.send_error(404 if self.path == "/missing" else 503)
+            return
+        if self.path in ODD:
+            with suppress(ConnectionError):
+                ODD[self.path](self)
             return
         self.send_response(200)
         if self.path not in ("/nolength", "/endless"):
@@ -183,6 +250,17 @@ FAILURES = {
     "truncated": ("breaks off", "RemoteProtocolError"),
     "endless": ("too many bytes", "expected 102,400"),
     "drip": ("too slow", "of 102,400 bytes when its time was over"),
+    "dripping-header": ("too slow", "0 of 102,400 bytes when its time was over"),
+    "loop": ("redirects on and on", "5 were followed"),
+    "chain": ("redirects on and on", "5 were followed"),
+    "to-a-file": ("breaks off", "UnsupportedProtocol"),
+    "to-nothing": ("cannot be reached", ""),
+    "to-a-bad-port": ("cannot be reached", "ConnectError"),
+    "endless-error": ("answers 500", "answers 500"),
+    "bomb": ("other bytes", "found sha256"),
+    "many-headers": ("breaks off", "RemoteProtocolError"),
+    "no-http": ("breaks off", "RemoteProtocolError"),
+    "nothing": ("breaks off", "RemoteProtocolError"),
 }
 
 
@@ -207,6 +285,13 @@ def test_a_failed_download_is_said_in_one_line_and_the_doctor_knows_more(place, 
     assert "without it: nothing" in told
     assert told[-1].startswith(f"last failure: toy/a.bin: {server}/{url}: {reason}")
     assert more in told[-1]
+
+
+@pytest.mark.parametrize("url", ["redirect", "endless-redirect"])
+def test_a_redirect_is_followed_whatever_comes_with_it(place, url):
+    place(url)
+    assert datasets.fetch("toy")["a.bin"].read_bytes() == CONTENT
+    assert [f"/{url}", "/good"] == HITS
 
 
 def test_the_doctor_says_of_each_missing_file_where_it_is_from_and_where_it_belongs(place, server):

@@ -195,3 +195,76 @@ def test_an_error_of_the_writer_itself_passes_and_leaves_nothing(tmp_path):
     with pytest.raises(KeyError):
         files.atomic_write(tmp_path / "a", broken)
     assert not list(tmp_path.iterdir())
+
+
+def external_storage(path, secret):
+    with h5py.File(path, "w") as store:
+        store.create_dataset("x", (4,), "u1", external=[(str(secret), 0, 4)])
+
+
+def external_link(path, secret):
+    with h5py.File(path, "w") as store:
+        store["x"] = h5py.ExternalLink(str(secret), "/x")
+
+
+def deep_external_link(path, secret):
+    with h5py.File(path, "w") as store:
+        store.create_group("a/b")["x"] = h5py.ExternalLink(str(secret), "/x")
+
+
+def virtual(path, secret):
+    layout = h5py.VirtualLayout((4,), "u1")
+    layout[:] = h5py.VirtualSource(str(secret), "x", (4,))
+    with h5py.File(path, "w") as store:
+        store.create_virtual_dataset("x", layout)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".mat"])
+@pytest.mark.parametrize("make", [external_storage, external_link, deep_external_link, virtual])
+def test_hdf5_that_reads_another_file_is_refused(tmp_path, make, suffix):
+    secret = write(tmp_path / "secret.h5", {"x": np.arange(4, dtype="u1")})
+    make(tmp_path / f"a{suffix}", secret)
+    with pytest.raises(InputError) as caught:
+        files.read_arrays(tmp_path / f"a{suffix}")
+    assert str(caught.value) == (
+        f"{tmp_path}/a{suffix}: x: found data that lie in another file; expected data in this one. "
+        "Copy it into the file: no other one is opened."
+    )
+
+
+def huge_hdf5(path):
+    with h5py.File(path, "w") as store:
+        store.create_dataset("x", (10**6, 10**6), "f8", chunks=(100, 100))
+
+
+def two_halves(path):
+    with h5py.File(path, "w") as store:
+        for name in "ab":
+            store.create_dataset(name, (100,), "f8")
+
+
+def huge_sparse(path):
+    savemat(path, {"x": csr_matrix((10**6, 10**6))})
+
+
+def compressed(path):
+    savemat(path, {"x": np.zeros(2_000)}, do_compression=True)
+
+
+def bomb(path):
+    np.savez_compressed(path, x=np.zeros(2_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "largest"),
+    [("a.h5", huge_hdf5, files.LARGEST), ("a.h5", two_halves, 1_500), ("a.mat", huge_sparse, files.LARGEST),
+     ("a.mat", compressed, 10_000), ("a.npz", bomb, 10_000)],
+)  # fmt: skip
+def test_a_few_bytes_that_claim_to_be_many_are_refused(tmp_path, monkeypatch, name, make, largest):
+    monkeypatch.setattr(files, "LARGEST", largest)
+    make(tmp_path / name)
+    with pytest.raises(InputError) as caught:
+        files.read_arrays(tmp_path / name)
+    line = str(caught.value)
+    assert line.startswith(f"{tmp_path}/{name}: found arrays of ")
+    assert line.endswith(f"expected at most {largest:,} bytes. Store fewer rows, or several files.")

@@ -161,3 +161,35 @@ def test_intervals_of_what_is_known():
     assert in_words(known_interval(np.ones(6)), unit=" nats") == "+1.00 nats (+1.00 to +1.00)"
     assert in_words(known_interval(values[:4]), ".1f") == "2.0 (too few for an interval)"
     assert in_words(known_interval(values[2:3])) == "undefined"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 300,
+        "a" * 4_000,
+        "é" * 100,
+        "語" * 99,
+        "😀" * 60,
+        "a/b",
+        "a b",
+        "../../x",
+        "/etc/passwd",
+        "a\\b",
+        "a" * 101,
+    ],
+)
+def test_any_text_makes_a_file_name_that_fits(text, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANCHORS_FIGURES", str(tmp_path))
+    stem = results.output_stem("hashing/fig_topn", "laptop", {"data": text})
+    (tmp_path / "_custom" / "hashing").mkdir(parents=True)
+    path = stem.with_name(f".{stem.name}.play.html.0123456789ab.part")
+    path.write_text("")
+    assert [file.resolve().parent for file in tmp_path.rglob("*.part")] == [tmp_path / "_custom" / "hashing"]
+
+
+def test_texts_that_differ_have_file_names_that_differ():
+    texts = ["ab", "a b", "a/b", "a_b", "é" * 200, "é" * 201, "a" * 300, "a" * 301]
+    assert len({results.output_stem("hashing/fig_topn", "laptop", {"data": text}) for text in texts}) == len(texts)
+    plain = results.output_stem("hashing/fig_topn", "laptop", {"bits": 64, "sets": ["a", "b"]}).name
+    assert plain == "fig_topn__bits=64,sets=['a','b']"

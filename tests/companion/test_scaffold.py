@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from anchors.companion import scaffold
-from anchors.companion.errors import InputError
+from anchors.companion.errors import AnchorsError, InputError
 from anchors.companion.notebooks import Notebook
 from anchors.companion.paths import PAPERS, ROOT
 from anchors.companion.published import paper
@@ -119,3 +119,22 @@ def test_a_taken_id_leaves_everything_as_it_was(tmp_path, monkeypatch):
         scaffold.write("thought/own_idea")
     assert study.read_text() == "mine"
     assert not (tmp_path / "notebooks").exists()
+
+
+def test_half_a_figure_is_not_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(scaffold, "ROOT", tmp_path)
+    monkeypatch.setattr(scaffold, "NOTEBOOKS", tmp_path / "notebooks")
+    (tmp_path / "notebooks").touch()
+    with pytest.raises(AnchorsError, match="cannot be written"):
+        scaffold.write("hashing/own_idea")
+    assert not [path for path in (tmp_path / "anchors").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "id", ["hashing/" + "a" * 300, "hashing/a\n", "hashing/a\x00", "hashing/../x", "$(id)/x", "a" * 9_000]
+)
+def test_an_id_that_names_no_file_is_one_short_line(id):
+    with pytest.raises(InputError, match=r"^ID: found .*; expected thought \| ") as told:
+        scaffold.write(id)
+    assert len(str(told.value)) < 260
+    assert str(told.value).isprintable()

@@ -292,3 +292,48 @@ def test_a_registry_without_torch_is_refused_in_one_line(sandbox):
     assert (code, said) == (2, "")
     assert errors.startswith("error: packages: found no torch 2.13.0; expected a package registry that has it. ")
     assert errors.count("\n") == 1
+
+
+def test_a_clone_that_cannot_be_written_is_one_line(sandbox):
+    (sandbox.folder / ".environment.lock").mkdir()
+    code, said, errors = sandbox.run()
+    assert (code, said) == (2, "")
+    assert errors == (
+        f"error: folder: found {sandbox.folder}, which cannot be written; expected a clone of your own. "
+        "Make room, or clone elsewhere.\n"
+    )
+
+
+def test_a_file_in_the_place_of_the_environment_is_one_line(sandbox):
+    (sandbox.folder / ".venv").touch()
+    assert sandbox.run() == (
+        2, "", "error: .venv: found a file; expected a folder, or nothing. Remove it, then say make again.\n"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-V", "; touch trap", "$(touch trap)", "/", "/etc/passwd", "python3 -c pass", "*"]
+)
+def test_what_is_no_python_is_one_line(sandbox, name):
+    code, said, errors = sandbox.run(PYTHON=name)
+    if name:
+        assert (code, said) == (2, "")
+        assert errors.startswith("error: Python: found ")
+        assert "; expected 3.11.5 to 3.13. Install one of these" in errors
+        assert errors.count("\n") == 1
+    else:
+        assert code == 0, "no name is any"
+    assert not (sandbox.folder / "trap").exists()
+
+
+def test_the_environment_is_made_in_a_folder_with_spaces(tmp_path):
+    (tmp_path / "my clones").mkdir()
+    code, _, errors = Sandbox(tmp_path / "my clones").run()
+    assert (code, errors) == (0, "")
+
+
+def test_the_doctor_and_the_script_know_the_same_pythons():
+    from anchors.companion import doctor
+
+    assert (str(doctor.LEAST), str(doctor.BELOW)) == ("(3, 11, 5)", "(3, 14)")
+    assert f'supported="{doctor.PYTHONS}"' in (ROOT / "environment.sh").read_text()
