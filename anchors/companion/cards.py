@@ -16,6 +16,7 @@ from anchors.companion.notebooks import Notebook
 from anchors.companion.paths import ROOT, cache_dir
 from anchors.companion.place import Place
 from anchors.companion.runner import Task, is_current, read_state
+from anchors.companion.used import file_hash
 
 THUMB_WIDTH = 680  # pixels
 SHOWN_PUBLISHED = 3  # rows with a value of the paper that a claim shows for one figure
@@ -54,8 +55,8 @@ def _version(state: str, stem: Path, notebook: Path) -> Version | None:
 def was_built(task: Task) -> bool:
     """Return whether the results of a task are those that its last run here wrote, whatever has changed since."""
     path, state = Path(f"{task.stem}.json"), read_state(task)
-    wrote = state.get("files", {}).get("json")
-    return wrote is not None and task.executed.is_file() and path.is_file() and sha256(path) == wrote
+    wrote = {path: state.get("files", {}).get("json"), task.executed: state.get("executed")}
+    return all(value is not None and file_hash(path) == value for path, value in wrote.items())
 
 
 def card(notebook: Notebook, place: Place, compared: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,11 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from anchors.companion import summary
 from anchors.companion.errors import AnchorsError
+from anchors.companion.files import unwritable
 from anchors.companion.paths import relative
 
 CACHED = (  # what clean may remove
@@ -23,6 +25,11 @@ def main(words: list[str] | None = None) -> int:
         return args.run(args)
     except AnchorsError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if error.filename is None:
+            raise
+        print(f"error: {unwritable(Path(error.filename), error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted: what was finished is kept; the same command continues", file=sys.stderr)
@@ -42,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--id", action="append", default=[], help="only this notebook (paper/name); may be repeated")
     build.add_argument("--paper", help="only the notebooks of this paper")
     build.add_argument("--tables", action="store_true", help="only the tables")
-    build.add_argument("--jobs", type=int, default=2, help="notebooks at a time (default 2)")
+    build.add_argument("--jobs", default="2", help="notebooks at a time (default 2)")
     build.add_argument("--force", action="store_true", help="rebuild what is up to date")
     build.add_argument("-P", dest="overrides", default="", help='parameters: "bits=64 ratio=0.1"')
     reason = add("why", why, "why a notebook would run now: what changed since it last did")
@@ -76,13 +83,14 @@ def figures(args: argparse.Namespace) -> int:
     The gallery is written before the first notebook runs, from what is committed, and again as figures come.
     """
     from anchors.companion import report, reproduction, runner
-    from anchors.companion.params import check_profile, parse_overrides
+    from anchors.companion.params import check_jobs, check_profile, parse_overrides
 
     check_profile(args.profile)
+    jobs = check_jobs(args.jobs)
     tasks = runner.plan(_chosen(args), args.profile, parse_overrides(args.overrides))
     page, start = report.write_gallery(args.profile), time.perf_counter()
     say(f"the gallery shows what is committed, and each figure as it comes: {relative(page)}")
-    outcomes = runner.build(tasks, jobs=args.jobs, force=args.force, say=say, seen=_watcher(args.profile))
+    outcomes = runner.build(tasks, jobs=jobs, force=args.force, say=say, seen=_watcher(args.profile))
     found = reproduction.write(args.profile)
     report.write_gallery(args.profile)
     for line in summary.lines(outcomes, found, time.perf_counter() - start):
@@ -186,8 +194,6 @@ def gallery(args: argparse.Namespace) -> int:
 
 def write_site(args: argparse.Namespace) -> int:
     """Write the site."""
-    from pathlib import Path
-
     from anchors.companion import site
 
     say(f"open {relative(site.write_site(Path(args.out)))}")

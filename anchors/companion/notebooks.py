@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cache, cached_property
+from os.path import isdir, isfile  # False for what can be no path; Path's own raise
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,8 @@ def own_files(values: dict[str, Any]) -> dict[str, str]:
     words = [word for value in values.values() for word in (value if isinstance(value, list) else [value])]
     found: dict[str, str] = {}
     for path in (ROOT / word for word in words if isinstance(word, str) and word):
-        files = sorted(path.glob("*")) if path.is_dir() else [path]
-        found |= {str(file): sha256(file) for file in files if file.is_file()}
+        files = sorted(path.glob("*")) if isdir(path) else [path]
+        found |= {str(file): sha256(file) for file in files if isfile(file)}
     return found
 
 

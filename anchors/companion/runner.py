@@ -30,6 +30,7 @@ from anchors.companion.used import file_hash
 
 ENDINGS = ("png", "pdf", "csv", "play.html", "json")
 HEARTBEAT = 30.0  # seconds: a build is never silent for longer
+LIMITS = {"smoke": 300, "laptop": 1800}  # seconds that a cell may take; one that takes longer fails its notebook
 POLL = 0.2  # seconds after which Ctrl-C is seen at the latest
 KERNEL_ENVIRONMENT = {
     "ANCHORS_HEADLESS": "1",
@@ -377,6 +378,7 @@ def execute(notebook: Path, target: Path, values: dict[str, Any]) -> None:
                 papermill.execute_notebook(
                     str(notebook), str(partial), values, kernel_name="python3", progress_bar=False,
                     cwd=str(ROOT), start_timeout=120, config=_kernel_config(folder),
+                    execution_timeout=LIMITS.get(values.get("profile")),
                 )  # fmt: skip
             break
         except DeadKernelError:

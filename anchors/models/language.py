@@ -12,7 +12,7 @@ from anchors.companion.errors import InputError, MissingData
 from anchors.companion.files import read_json
 from anchors.companion.paths import DATA, ROOT, cache_dir, offline, relative
 from anchors.companion.plain import regular
-from anchors.companion.used import remembered
+from anchors.companion.used import note_folder, remembered
 from anchors.models import pins, tensors
 from anchors.models.pins import digest
 
@@ -76,6 +76,7 @@ def load(model: str = "smollm2", device: str = "cpu", dtype: str = "float32", at
 def _load(model: str, device: str, dtype: str, attention: str) -> LanguageModel:
     source = _source(model)
     local = Path(source).is_dir()
+    note_folder(Path(source))
     if local:
         _check_parts(Path(source))
     try:

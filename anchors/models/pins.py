@@ -13,6 +13,7 @@ from anchors.companion.errors import AnchorsError, InputError
 from anchors.companion.files import atomic_write, read_json, sha256
 from anchors.companion.paths import cache_dir, relative
 from anchors.companion.plain import regular
+from anchors.companion.used import note_file
 
 PINS = {
     "minilm": {  # all-MiniLM-L6-v2
@@ -49,8 +50,9 @@ def checked(folder: Path, files: dict[str, str], cure: str) -> Path:
 
 def digest(path: Path) -> str:
     """Return a file's SHA-256, computed once for all processes: kept in the cache by path, size and time of change."""
+    note_file(str(path.resolve()))  # an input, also where its hash is known already
     stat = regular(path).stat()
-    return _digest(str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    return _digest(str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 @cache

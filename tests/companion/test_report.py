@@ -1,13 +1,12 @@
 """What cards show of a result – built here, on less data, committed – and that only pages that changed are written."""
 
 import json
-import os
 import re
 import shutil
 
 import pytest
 
-from anchors.companion import report, reproduction, results, site, staleness
+from anchors.companion import inputs, report, reproduction, results, site
 from anchors.companion.cards import BUILT, COMMITTED, REDUCED, card, thumb
 from anchors.companion.errors import InputError
 from anchors.companion.files import sha256
@@ -17,7 +16,6 @@ from anchors.companion.place import Place
 from anchors.companion.press import Press
 from anchors.companion.report import write_gallery
 from anchors.companion.runner import Task
-from anchors.companion.staleness import Staleness
 
 ID = "hashing/fig_topn"
 
@@ -42,13 +40,15 @@ def build(notebook, values=None):
     path.write_text(json.dumps(result | (values or {})), encoding="utf-8")
     shutil.copy(ROOT / "figures" / f"{notebook.id}.png", task.stem.with_name(f"{task.stem.name}.png"))
     shutil.copy(notebook.path, task.executed)
-    state = {"inputs": notebook.input_hash(task.values), "seconds": 1, "files": {"json": sha256(path)}}
+    used = inputs.asked(notebook, task.values) | inputs.kernel(notebook)
+    made = {"executed": sha256(task.executed), "prose": inputs.prose(notebook), "files": {"json": sha256(path)}}
+    state = {"inputs": used, "seconds": 1, **made}
     task.state.write_text(json.dumps(state), encoding="utf-8")
     return path
 
 
 def shown(notebook, folder):
-    return card(notebook, Place(folder), {}, Staleness())
+    return card(notebook, Place(folder), {})
 
 
 def lacks(monkeypatch, words="names instead of descriptions"):
@@ -90,29 +90,9 @@ def test_what_was_built_here_is_shown_with_what_was_noted_of_it(folder):
 def test_what_was_built_before_a_change_is_out_of_date(folder, monkeypatch):
     notebook = Notebook.find(ID)
     build(notebook)
-    monkeypatch.setattr(Notebook, "input_hash", lambda one, values: "changed")
+    assert shown(notebook, folder)["stale"] is False
+    monkeypatch.setattr(Notebook, "code_cells", property(lambda one: ["changed"]))
     assert (shown(notebook, folder)["state"], shown(notebook, folder)["stale"]) == (BUILT, True)
-
-
-def test_whether_results_are_out_of_date_is_asked_again_only_when_a_file_was_touched(folder, monkeypatch):
-    task, asked = Task(Notebook.find(ID), "laptop", {}), []
-    monkeypatch.setattr(staleness, "is_current", lambda task: asked.append(task) or True)
-
-    def ask():
-        known = Staleness()
-        assert known.stale(task) is False
-        known.close()
-
-    build(task.notebook)
-    ask()
-    ask()
-    assert len(asked) == 1
-    os.utime(task.state, ns=(1, 1))
-    ask()
-    assert len(asked) == 2
-    monkeypatch.setattr(Notebook, "missing", property(lambda one: ["wiki"]))
-    ask()
-    assert len(asked) == 3
 
 
 def test_on_less_data_the_committed_result_stays_beside(folder, monkeypatch):

@@ -4,10 +4,14 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import psutil
 import pytest
+
+from anchors.companion.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +29,7 @@ def test_builds_then_caches_then_rebuilds_only_what_changed(sandbox):
     result = json.loads((sandbox.figures / "hashing/fig_a.json").read_text())
     assert result["rows"][0]["measured"] == 1.0
     assert "provenance" not in result
-    about = json.loads(next(sandbox.cache.glob("executed/*/hashing/fig_a.about.json")).read_text())
+    about = json.loads(next(sandbox.cache.rglob("executed/**/fig_a.about.json")).read_text())
     assert about["commit"]
     assert about["seconds"] > 0
     assert all((sandbox.figures / f"hashing/fig_a.{e}").stat().st_size > 0 for e in ("png", "pdf", "csv", "html"))
@@ -215,3 +219,104 @@ def test_doctor_explains_a_machine_without_the_mirror(sandbox):
     code, text = sandbox.run("paths")
     assert code == 0
     assert "left out: hashing/tab_w needs wiki" in text
+
+
+def only(text: str, word: str) -> list[str]:
+    """Return the notebooks of the lines with this word."""
+    return [line.split()[1].removeprefix("hashing/") for line in lines(text, word)]
+
+
+def edit(path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_changed_words_reach_the_page_and_nothing_is_computed(sandbox):
+    path = sandbox.add("fig_a")
+    sandbox.add("fig_b")
+    sandbox.run("figures")
+    picture = (sandbox.figures / "hashing/fig_a.png").stat().st_mtime_ns
+    edit(path, "# fig_a", "# Words of today")
+    edit(path, "claim of fig_a", "another claim")
+    edit(path, "value = scale", "value = scale  # a remark")
+    code, text = sandbox.run("figures")
+    assert code == 0, text
+    assert (only(text, "renewed"), only(text, "cached"), only(text, "ran")) == (["fig_a"], ["fig_b"], [])
+    assert (sandbox.figures / "hashing/fig_a.png").stat().st_mtime_ns == picture
+    page = (sandbox.figures / "hashing/fig_a.html").read_text()
+    assert "Words of today" in page
+    assert "another claim" in (sandbox.figures / "index.html").read_text()
+    assert "a remark" in page
+    assert json.loads((sandbox.figures / "hashing/fig_a.json").read_text())["claim"] == "another claim"
+    assert only(sandbox.run("figures")[1], "cached") == ["fig_a", "fig_b"]
+
+
+def test_why_names_what_changed_and_the_build_says_it_too(sandbox):
+    path = sandbox.add("fig_a")
+    assert "hashing/fig_a: not built here yet" in sandbox.run("why")[1]
+    sandbox.run("figures")
+    assert sandbox.run("why") == (0, "")
+    assert sandbox.run("why", "--id", "hashing/fig_a")[1] == "hashing/fig_a: as it was: nothing would run\n"
+    edit(path, "value = scale", "value = scale + 1")
+    assert sandbox.run("why", "--id", "hashing/fig_a")[1] == "hashing/fig_a: code cell 4\n"
+    assert "ran: code cell 4" in sandbox.run("figures")[1]
+    (sandbox.figures / "hashing/fig_a.csv").write_text("spoilt")
+    assert "fig_a.csv is not as written" in sandbox.run("why")[1]
+    state = next(sandbox.cache.rglob("state/**/fig_a.json"))
+    known = json.loads(state.read_text())
+    known["inputs"]["libraries"]["numpy"] = "1.0"
+    state.write_text(json.dumps(known))
+    assert "numpy 1.0 → " in sandbox.run("why")[1]
+
+
+def test_a_spoilt_executed_copy_or_state_is_made_again(sandbox):
+    sandbox.add("fig_a")
+    sandbox.run("figures")
+    for kind in ("executed/**/fig_a.ipynb", "state/**/fig_a.json"):
+        for content in ("", "[]", '{"cells": [', "\x00"):
+            next(sandbox.cache.rglob(kind)).write_text(content)
+            code, text = sandbox.run("figures")
+            assert (code, only(text, "ran")) == (0, ["fig_a"]), text
+
+
+def test_a_notebook_with_a_syntax_error_fails_alone(sandbox):
+    sandbox.add("fig_a", "value = = scale")
+    sandbox.add("fig_b")
+    code, text = sandbox.run("figures")
+    assert code == 1
+    assert "SyntaxError" in lines(text, "failed")[0]
+    assert only(text, "ran") == ["fig_b"]
+
+
+def test_a_cell_that_hangs_fails_its_notebook(sandbox):
+    sandbox.add("fig_a", "import time\nwhile True:\n    time.sleep(1)")
+    sandbox.add("fig_b")
+    program = "from anchors.companion import cli, runner; runner.LIMITS['laptop'] = 4; cli.main(['figures'])"
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=sandbox.environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert "CellTimeoutError" in lines(run.stdout, "failed")[0]
+    assert only(run.stdout, "ran") == ["fig_b"]
+
+
+def test_clones_with_one_cache_do_not_take_each_other_s_results_away(sandbox):
+    sandbox.add("fig_a")
+    assert only(sandbox.run("figures")[1], "ran") == ["fig_a"]
+    state = next(sandbox.cache.rglob("state/**/fig_a.json"))
+    assert state.relative_to(sandbox.cache).parts[1] == next(sandbox.cache.glob("executed/*")).name
+    assert len(state.relative_to(sandbox.cache).parts[1]) == 10
+
+
+def test_a_read_only_cache_and_impossible_jobs_are_one_line(sandbox):
+    sandbox.add("fig_a")
+    for jobs in ("0", "-1", "two", "1.5", ""):
+        code, text = sandbox.run("figures", f"--jobs={jobs}")
+        assert (code, len(text.splitlines())) == (2, 1)
+        assert "expected a number from 1 to" in text
+    sandbox.cache.mkdir()
+    (sandbox.cache / "pages").write_text("a file")
+    code, text = sandbox.run("figures")
+    assert code == 2
+    assert text.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in text
