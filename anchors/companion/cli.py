@@ -8,7 +8,6 @@ from pathlib import Path
 
 from anchors.companion import summary
 from anchors.companion.errors import AnchorsError
-from anchors.companion.files import unwritable
 from anchors.companion.paths import relative
 
 CACHED = (  # what clean may remove
@@ -29,6 +28,8 @@ def main(words: list[str] | None = None) -> int:
     except OSError as error:  # a folder that cannot be written, a full disk
         if error.filename is None:
             raise
+        from anchors.companion.files import unwritable
+
         print(f"error: {unwritable(Path(error.filename), error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from anchors.companion.errors import InputError
-from anchors.companion.notebooks import Notebook
+from anchors.companion.paths import ROOT
+from anchors.companion.used import recording
 from anchors.companion.widgets import Widget
 
 HOSTILE = "</script><script>window.taken = 1</script><!--\u2028"
@@ -83,8 +84,9 @@ def test_two_widgets_on_one_page_keep_their_styles(source, tmp_path):
     assert type(first).__name__ != type(second).__name__
 
 
-def test_a_notebook_that_makes_a_widget_depends_on_its_script():
-    names = list(Notebook.find("thought/own_explorer").scripts())
-    assert "anchors/thought/explorer/widget.js" in names
-    assert "anchors/companion/web/page.js" in names
-    assert not Notebook.find("hashing/tab_map").scripts()
+def test_a_page_to_play_with_depends_on_its_scripts_and_styles():
+    """They are noted as they are read: a notebook that writes the page runs again when one of them changes."""
+    with recording() as used:
+        Widget(ROOT / "anchors/thought/explorer", "Explorer", text="a").page()
+    assert {"anchors/thought/explorer/widget.js", "anchors/thought/explorer/widget.css"} <= used.files
+    assert {f"anchors/companion/web/{name}" for name in ("page.js", "page.css", "base.css", "dom.js")} <= used.files
