@@ -7,13 +7,15 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from anchors.companion import inputs, runner, used
+from anchors.companion import inputs, libraries, runner, used
 from anchors.companion.notebooks import Notebook
 from anchors.companion.paths import ROOT
+from anchors.models import language
 
 
 class Clone:
@@ -308,3 +310,53 @@ def test_clones_that_share_a_cache_have_states_of_their_own(clone, tmp_path):
     assert other.run(code) != mine
     other.cache = other.folder / "data/cache"
     assert other.run(code) == str(other.folder / "data/cache/state")
+
+
+@pytest.mark.parametrize("name", ["numpy", "python"])
+def test_another_version_of_a_library_that_computes_is_another_key(clone, name):
+    clone.run(COMPUTE)
+    other = "from anchors.companion import libraries; libraries.versions = lambda tops: {%r: '0'}" % name
+    assert clone.run(f"{other}\n{textwrap.dedent(COMPUTE)}") == "computed\n[2, 2, False]"
+    assert clone.run(COMPUTE) == "[2, 2, False]"
+
+
+def test_functions_of_one_module_and_their_arguments_are_told_apart(clone):
+    clone.write("anchors/models/study.py", "def one(x):\n    return x\n\ndef two(x):\n    return 2 * x\n")
+    code = """
+        from anchors.companion.cache import cached
+        from anchors.models.study import one, two
+        print(cached(one, x=1), cached(two, x=1), cached(one, x=2), cached(one, salt="s", x=3))
+    """
+    assert clone.run(code) == clone.run(code) == "1 2 2 3"
+
+
+def test_the_libraries_behind_code_are_what_it_imports_and_what_these_require_without_servants(tmp_path):
+    source = tmp_path / "study.py"
+    source.write_text(
+        "import json\nimport scipy.stats\ndef f():\n    from tqdm import tqdm\n    import anchors.models\n"
+    )
+    found = libraries.versions_behind([source])
+    assert {"python", "scipy", "numpy"} == set(found)
+    assert found["scipy"] == version("scipy")
+    assert set(libraries.versions_behind([source], ["sklearn"])) >= {"scikit-learn", "joblib"}
+    for name, module in (("pykeen", "pykeen"), ("regex", "regex"), ("sympy", "sympy"), ("emoji", "emoji")):
+        assert libraries.versions_behind([], [module])[name] == version(name)
+    assert "tokenizers" in libraries.versions_behind([], ["transformers"])
+
+
+def test_weights_that_a_library_reads_are_noted_where_they_are_shipped():
+    with used.recording() as found:
+        language.load("writer")
+    assert {"data/models/writer/model.safetensors", "data/models/writer/tokenizer.json"} <= found.files
+    with used.recording() as again:  # loaded once a process, used twice
+        language.load("writer")
+    assert again.files == found.files
+
+
+def test_what_is_written_is_no_input(tmp_path):
+    with used.recording() as found:
+        used.note_file(str(ROOT / "data" / "cache" / "x"))
+        used.note_file(str(ROOT / "data" / "downloads" / "x"))
+        used.note_file(str(ROOT / "anchors" / "companion" / "stats.py"))
+        used.note_file(str(tmp_path / "x"))
+    assert found.plain() == {"files": [], "datasets": []}
