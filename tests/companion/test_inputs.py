@@ -315,7 +315,7 @@ def test_clones_that_share_a_cache_have_states_of_their_own(clone, tmp_path):
 @pytest.mark.parametrize("name", ["numpy", "python"])
 def test_another_version_of_a_library_that_computes_is_another_key(clone, name):
     clone.run(COMPUTE)
-    other = "from anchors.companion import libraries; libraries.versions = lambda tops: {%r: '0'}" % name
+    other = f"from anchors.companion import libraries; libraries.versions = lambda tops: {{'{name}': '0'}}"
     assert clone.run(f"{other}\n{textwrap.dedent(COMPUTE)}") == "computed\n[2, 2, False]"
     assert clone.run(COMPUTE) == "[2, 2, False]"
 
