@@ -95,14 +95,13 @@ class Notebook:
 
     @property
     def code_cells(self) -> list[str]:
-        """The sources of the code cells, without lines that only IPython understands."""
-        cells = [cell["source"] for cell in self.cells if cell["cell_type"] == "code"]
-        return ["\n".join(line for line in cell.splitlines() if not line.startswith(("%", "!"))) for cell in cells]
+        """The sources of the code cells."""
+        return [cell["source"] for cell in self.cells if cell["cell_type"] == "code"]
 
     @cached_property
     def code(self) -> str:
         """The code of all cells; one with a syntax error is left out, and fails when it runs."""
-        return "\n".join(cell for cell in self.code_cells if parses(cell))
+        return "\n".join(cell for cell in (divided(source)[0] for source in self.code_cells) if parses(cell))
 
     @property
     def libraries(self) -> set[str]:
@@ -120,11 +119,20 @@ class Notebook:
 
 def cell_hash(source: str) -> str:
     """Return the hash of a cell's code; that of its text, where it is no code."""
-    return text_hash(source) if parses(source) else digest("no code", source)
+    code, magic = divided(source)
+    known = text_hash(code) if parses(code) else digest("no code", code)
+    return digest(known, magic) if magic else known
+
+
+def divided(source: str) -> tuple[str, list[str]]:
+    """Return a cell's code, and apart from it the lines that only IPython understands."""
+    lines = source.splitlines()
+    magic = [line for line in lines if line.startswith(("%", "!"))]
+    return "\n".join(line for line in lines if line not in magic), magic
 
 
 def parses(source: str) -> bool:
-    """Return whether a cell is Python."""
+    """Return whether a text is Python."""
     try:
         text_hash(source)
     except SyntaxError:

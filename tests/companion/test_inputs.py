@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from anchors.companion import inputs, libraries, runner, used
-from anchors.companion.notebooks import Notebook
+from anchors.companion.notebooks import Notebook, cell_hash
 from anchors.companion.paths import ROOT
 from anchors.models import language
 
@@ -360,3 +360,17 @@ def test_what_is_written_is_no_input(tmp_path):
         used.note_file(str(ROOT / "anchors" / "companion" / "stats.py"))
         used.note_file(str(tmp_path / "x"))
     assert found.plain() == {"files": [], "datasets": []}
+
+
+def test_the_hash_of_a_cell_is_that_of_its_code_whatever_ipython_adds():
+    plain = cell_hash("x = 1")
+    assert plain == cell_hash("x = 1  # a remark\n")
+    others = [
+        "x = 2",
+        "%matplotlib inline\nx = 1",
+        "!pip install a\nx = 1",
+        "!pip install b\nx = 1",
+        "x = = 1",
+        "x = = 2",
+    ]
+    assert len({plain, *map(cell_hash, others)}) == 1 + len(others)
