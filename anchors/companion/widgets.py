@@ -8,13 +8,13 @@ nothing is fetched; the page carries code, style and data, and a policy that for
 import base64
 import json
 import os
-from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from anchors.companion.errors import InputError
 from anchors.companion.policy import policy
+from anchors.companion.used import remembered
 
 WEB = Path(__file__).with_name("web")
 
@@ -82,14 +82,14 @@ def text64(array: Any, dtype: str) -> str:
     return base64.b64encode(np.ascontiguousarray(array, dtype).tobytes()).decode()
 
 
-@cache
+@remembered()
 def module(source: Path, standalone: bool = False) -> str:
     """Return the ES module of a widget; ``standalone`` adds what stands in for Jupyter's model."""
     parts = [WEB / "dom.js", Path(source) / "widget.js"] + ([WEB / "page.js"] if standalone else [])
     return "\n".join(_read(part) for part in parts)
 
 
-@cache
+@remembered()
 def style(source: Path) -> str:
     """Return the style sheet of a widget."""
     return "\n".join(_read(part) for part in (WEB / "base.css", Path(source) / "widget.css"))
@@ -111,7 +111,7 @@ def page(source: Path, title: str, state: dict[str, Any], trail: tuple = (), not
     )  # fmt: skip
 
 
-@cache
+@remembered()
 def _live_class(source: Path, names: tuple[str, ...]) -> type:
     """Return the anywidget class of a widget; ``live`` tells the module that Python listens."""
     import anywidget

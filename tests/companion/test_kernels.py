@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from multiprocessing import forkserver
 
 import psutil
 import pytest
@@ -23,6 +24,8 @@ THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THR
 @pytest.fixture(scope="module")
 def forking():
     """Let kernels that this process starts be forked, until the end of this file."""
+    forkserver._forkserver._stop()  # one that other tests have left here has other imports, and threads
+    kernels.start_server.cache_clear()
     factory, patch = KernelProvisionerFactory.instance(), pytest.MonkeyPatch()
     before = factory.default_provisioner_name
     for name, value in (THREADS | {"ANCHORS_FORK": "1"}).items():
