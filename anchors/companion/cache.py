@@ -45,11 +45,7 @@ def _code_of(module: str) -> tuple[str, str, dict[str, str]]:
     """
     files = closure([module])
     own = module_hash(files[module]) if module in files else module
-    return (
-        own,
-        source_hash([module]),
-        versions_behind(files.values()),
-    )
+    return own, source_hash([module]), versions_behind(files.values())
 
 
 def _edited(module: str) -> bool:

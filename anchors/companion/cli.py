@@ -1,6 +1,7 @@
 """The commands: figures, reproduce, list, lab, new, doctor, gallery, site, runs, refresh, clean; called by ``make``."""
 
 import argparse
+import errno
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ CACHED = (  # what clean may remove
     "results", "locks", "executed", "state", "logs", "views", "nbval", "code", "pages", "reproduction",
 )  # fmt: skip
 
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR)
 EVERY = 20.0  # seconds between two writings of the gallery while figures come
 
 
@@ -26,7 +28,7 @@ def main(words: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a folder that cannot be written, a full disk
-        if error.filename is None:
+        if error.filename is None or error.errno not in UNWRITABLE:
             raise
         from anchors.companion.files import unwritable
 

